@@ -1,0 +1,150 @@
+"""How it is measured: a client runs pinned to one core, nginx on another one counts.
+
+Leaves to others: what the client does (peers). Nothing here believes what a client says of itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nginx import Nginx
+from peers import Peer, environment
+from scenarios import Scenario
+
+START_LIMIT = 60.0  # seconds a client may take until it makes traffic
+SETTLE = 2.0  # seconds of traffic before the measurement begins
+HOLDS = 0.97  # of the planned arrivals must have come, for a rate to count as kept
+HIGHEST = 50_000  # arrivals a second: no client gets there
+
+
+class Silent(Exception):
+    """A client that made no traffic; says what it wrote."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where clients run: the server, a folder for their files, and the command that pins them to a core."""
+
+    server: Nginx
+    folder: Path
+    pin: list[str]
+    seconds: float
+
+    def requests(self, peer: Peer, scenario: Scenario) -> float | None:
+        """Measure requests a second of 50 clients in a closed loop; None where the client can't do it."""
+        command = peer.loop(scenario, self._target(scenario), self.folder)
+        return None if command is None else self._rate(command)
+
+    def arrivals(self, peer: Peer, scenario: Scenario, hint: float) -> float | None:
+        """Search the highest rate of users, a request each, that really arrive; None for closed-loop clients.
+
+        A rate is kept when nginx sees 97 % of it. From a first rate that is kept it grows until one isn't, then the
+        gap is halved twice. `hint` is what an earlier round found, or 0.
+        """
+        if peer.arrive(scenario, self._target(scenario), self.folder, 1) is None:
+            return None
+        rate, growth = (hint * 0.75, 1.15) if hint else (200.0, 2.0)
+        kept, failed = 0.0, float(HIGHEST)
+        while rate < failed:
+            kept, failed = (rate, failed) if self._keeps(peer, scenario, rate) else (kept, rate)
+            rate *= growth
+        for _ in range(2):
+            middle = (kept + failed) / 2
+            kept, failed = (middle, failed) if self._keeps(peer, scenario, middle) else (kept, middle)
+        return kept
+
+    def parked(self, peer: Peer, users: int) -> float | None:
+        """Measure bytes for each parked user: the client's memory with all of them, minus that with one."""
+        sizes = []
+        for number in (users, 1):
+            command = peer.park(self.server.url, self.folder, number)
+            if command is None:
+                return None
+            with self._client(command) as client:
+                self._await(client, number)
+                time.sleep(SETTLE)
+                sizes.append(_memory(client.pid))
+        return (sizes[0] - sizes[1]) / (users - 1)
+
+    def _target(self, scenario: Scenario) -> str:
+        return self.server.tls_url if scenario.tls else self.server.url
+
+    def _keeps(self, peer: Peer, scenario: Scenario, rate: float) -> bool:
+        command = peer.arrive(scenario, self._target(scenario), self.folder, round(rate))
+        assert command is not None
+        return self._rate(command) >= HOLDS * round(rate)
+
+    def _rate(self, command: list[str]) -> float:
+        with self._client(command) as client:
+            self._await(client, 50)
+            time.sleep(SETTLE)
+            first = self.server.counters()
+            time.sleep(self.seconds)
+            last = self.server.counters()
+        return (last.requests - first.requests - 1) / (last.at - first.at)  # one request was our own
+
+    @contextlib.contextmanager
+    def _client(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a client in a process group of its own, and end that group."""
+        with (
+            (self.folder / "client.log").open("wb") as log,
+            subprocess.Popen(
+                [*self.pin, *command],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=environment(),
+                start_new_session=True,
+            ) as client,
+        ):
+            try:
+                yield client
+            finally:
+                for number in (signal.SIGTERM, signal.SIGKILL):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(client.pid, number)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        client.wait(10)
+        self._await_quiet()
+
+    def _await(self, client: subprocess.Popen[bytes], requests: int) -> None:
+        """Wait until nginx has answered so many requests since now."""
+        start = self.server.counters()
+        polls = 0
+        while self.server.counters().requests - start.requests - polls <= requests:
+            polls += 1
+            late = time.monotonic() - start.at > START_LIMIT
+            if late or client.poll() is not None:
+                log = (self.folder / "client.log").read_text(encoding="utf-8", errors="replace")
+                raise Silent(log.strip()[-500:] or "it made no traffic and said nothing")
+            time.sleep(0.05)
+
+    def _await_quiet(self) -> None:
+        """Wait until the client's connections are gone, so that the next one starts as this one did."""
+        deadline = time.monotonic() + 10
+        while self.server.counters().active > 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _memory(root: int) -> int:
+    """Give the resident memory of a process and all its descendants, in bytes (Linux)."""
+    parents, sizes = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (folder / "status").read_text(encoding="utf-8")
+        except OSError:
+            continue  # it has just ended
+        fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        parents[int(folder.name)] = int(fields["PPid"])
+        sizes[int(folder.name)] = int(fields.get("VmRSS", "0 kB").split()[0]) * 1024
+    family = {root}
+    for _ in range(10):  # generations
+        family |= {pid for pid, parent in parents.items() if parent in family}
+    return sum(sizes.get(pid, 0) for pid in family)

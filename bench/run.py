@@ -1,0 +1,124 @@
+"""`make bench`: Grapeshot beside its peers, on one core each, against nginx on another.
+
+    python bench/run.py [--seconds 5] [--rounds 3] [--scenario get …] [--client wrk …] [--install-peers]
+
+Rounds are interleaved (every client once, then every client again), so that a machine that slows down slows down
+all of them; the table shows medians, and below it the spread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import nginx
+import peers
+import table
+from measure import Bench, Silent
+from peers import Peer
+from scenarios import SCENARIOS, Scenario
+
+Rounds = defaultdict[tuple[str, str], list[float]]
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Benchmarks of Grapeshot beside its peers, on this machine.")
+    parser.add_argument("--seconds", type=float, default=5, help="of each measurement (default: 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="medians are taken of (default: 3)")
+    keys = [scenario.key for scenario in SCENARIOS]
+    parser.add_argument("--scenario", action="append", choices=[*keys, "memory"], help="default: all")
+    names = [peer.name for peer in peers.all_peers()]
+    parser.add_argument("--client", action="append", choices=names, help="default: all that are installed")
+    parser.add_argument("--users", type=int, default=5000, help="parked for the memory (default: 5000)")
+    parser.add_argument(
+        "--install-peers", action="store_true", help="get Artillery and Locust (npm, pip) first"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = options()
+    if chosen.install_peers:
+        peers.install()
+    wanted = [peer for peer in peers.all_peers() if not chosen.client or peer.name in chosen.client]
+    installed = [peer for peer in wanted if peer.program]
+    missing = [peer.name for peer in wanted if not peer.program]
+    if missing:
+        say(f"not installed, left out: {', '.join(missing)} (--install-peers gets Artillery and Locust)")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory(prefix="grapeshot-bench-") as name:
+        folder = Path(name)
+        with nginx.running(folder, pin(1)) as server:
+            report(Bench(server, folder, pin(0), chosen.seconds), installed, chosen)
+
+
+def report(bench: Bench, clients: list[Peer], chosen: argparse.Namespace) -> None:
+    """Measure what was chosen and print the tables."""
+    rows = [scenario for scenario in SCENARIOS if not chosen.scenario or scenario.key in chosen.scenario]
+    titles = {scenario.key: scenario.title for scenario in rows}
+    names = [client.name for client in clients]
+    results: Rounds = defaultdict(list)
+    for scenario in rows:
+        for number in range(chosen.rounds):
+            for client in clients:
+                measure(bench, client, scenario, results)
+            say(f"round {number + 1} of {chosen.rounds} of {scenario.key!r} is done")
+    if rows:
+        print(table.rates(results, titles, names), "\n", table.spread(results, titles, names), sep="\n")
+    if not chosen.scenario or "memory" in chosen.scenario:
+        print("", table.memory(parked(bench, clients, chosen.users), chosen.users), sep="\n")
+
+
+def measure(bench: Bench, client: Peer, scenario: Scenario, results: Rounds) -> None:
+    """Add one round of one client; a client that fails is told and left out."""
+    found = results[scenario.key, client.name]
+    try:
+        rate = None
+        if scenario.fresh:
+            rate = bench.arrivals(client, scenario, max(found, default=0))
+        if rate is None:  # a closed loop, which opens a new connection for each request where it should
+            rate = bench.requests(client, scenario)
+    except Silent as error:
+        say(f"{client.name} failed at {scenario.key!r}: {error}")
+        return
+    if rate is not None:
+        found.append(rate)
+        say(f"{scenario.key:8} {client.name:10} {rate:10,.0f}/s")
+
+
+def parked(bench: Bench, clients: list[Peer], users: int) -> dict[str, float]:
+    """Measure the memory of parked users, in bytes each, of the clients that can park users."""
+    sizes = {}
+    for client in clients:
+        try:
+            size = bench.parked(client, users)
+        except Silent as error:
+            say(f"{client.name} failed to park {users} users: {error}")
+            continue
+        if size is not None:
+            sizes[client.name] = size
+    return sizes
+
+
+def pin(core: int) -> list[str]:
+    """Give the command that keeps a process on one core; nothing where there is only one, or no taskset."""
+    if shutil.which("taskset") and (os.cpu_count() or 1) > 1:
+        return ["taskset", "-c", str(core)]
+    say("taskset and two cores are needed to keep client and server apart: without them numbers mean little")
+    return []
+
+
+def say(text: str) -> None:
+    """Tell of the progress, beside the tables on standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The command `grapeshot`: has a command line carried out, and turns whatever happens into an exit code.
+
+Leaves to others: flags (options) and the run itself (run). This file alone ends the process.
+
+Failures of three kinds reach a person here: bad input is told with its remedy and without a traceback; a reader
+that closed our output (`grapeshot … | head`) ends the run like any other program; what nobody expected is a fault
+of Grapeshot, and its traceback goes to a file that a report can quote.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import click
+
+from grapeshot_launcher.errors import told
+from grapeshot_launcher.options import RunOptions, read
+from grapeshot_worker.errors import Exit, GrapeshotError
+
+
+def main() -> NoReturn:
+    """Answer this process's command line."""
+    sys.exit(answer(sys.argv[1:]))
+
+
+def answer(arguments: Sequence[str], *, carry_out: Callable[[RunOptions], int] | None = None) -> int:
+    """Carry out a command line and give its exit code; `docs/exit-codes.md` lists them."""
+    try:
+        options = read(arguments)
+        code = Exit.OK if options is None else (carry_out or _carry_out)(options)
+        sys.stdout.flush()
+        return int(code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except GrapeshotError as error:
+        click.echo(told(error), err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted.", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return Exit.PIPE
+    except Exception as error:  # noqa: BLE001  # the last place where it can be told to a person
+        click.echo(_confess(error), err=True)
+        return Exit.BUG
+
+
+def _carry_out(options: RunOptions) -> int:
+    # Imported late: `--help` and a mistyped flag are answered before anything heavy is loaded.
+    from grapeshot_launcher.run import check, run
+
+    if options.check:
+        return check(options, environ=os.environ)
+    return run(options, environ=os.environ, leave=os._exit)
+
+
+def _silence_stdout() -> None:
+    """Point standard output nowhere: Python flushes it once more at its end, into the closed pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _confess(error: Exception) -> str:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="grapeshot-fault-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exception(error, file=file)
+    return (
+        f"Error: this is a fault of Grapeshot, not of your script: {type(error).__name__}: {error}\n"
+        f"    What to do: report it with the traceback in {file.name}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Conducts one part of a run: brings its workers to the start, lets them go, listens, and stops them.
+
+Leaves to others: the workers themselves (crew), what comes before and after (run), counting (results).
+
+A part has three waits, and each has its limit. Workers get READY_LIMIT to compile the script and load the
+hooks. Under load, how long is right depends on the users, so there it is silence that has a limit: a worker
+reports every second; one that says nothing for SILENCE_LIMIT is ended and counted as lost. After a stop, a
+worker gets STOP_LIMIT for its last word. The sections `before` and `after` are one flow each: SECTION_LIMIT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from signal import Signals
+from typing import Any, Literal, Protocol
+
+from grapeshot_launcher.crew import Crew, Event, Printed, Said, Signalled
+from grapeshot_launcher.errors import Interrupted, PartFailed, WorkerFailed
+from grapeshot_launcher.platforms import Line
+from grapeshot_worker.errors import Exit
+from grapeshot_worker.messages import Failed, Finished, Go, Message, Ready, Stop
+
+READY_LIMIT = 30.0  # s
+SILENCE_LIMIT = 30.0  # s
+STOP_LIMIT = 2.0  # s
+SECTION_LIMIT = 900.0  # s
+START_DELAY = 0.25  # s from Go to the start: every worker has read it by then
+TICK = 0.5  # s between two looks at the clock
+
+CODES = {Signals.SIGINT: Exit.INTERRUPTED, Signals.SIGTERM: Exit.TERMINATED}
+
+
+class Audience(Protocol):
+    """Who is told how the load goes, as it goes."""
+
+    def started(self, at: float) -> None:
+        """The load starts at this wall-clock moment (epoch seconds)."""
+
+    def heard(self, message: Message, now: float) -> None:
+        """A worker said this."""
+
+    def printed(self, line: Line) -> None:
+        """An author's hook or `log` step printed this."""
+
+    def tick(self, now: float) -> None:
+        """Time went on: at least every TICK seconds."""
+
+    def silent(self, now: float) -> Collection[int]:
+        """Which workers have said nothing for SILENCE_LIMIT, although they should."""
+
+    def lost(self, index: int) -> None:
+        """A worker was ended; nothing that it still says counts."""
+
+    def warned(self, text: str) -> None:
+        """Something a person should know at once."""
+
+
+@dataclass(slots=True)
+class Load:
+    """How a load went: who asked for its end, who failed by which message, who had to be ended."""
+
+    stopped_by: Signals | None = None
+    failures: list[Failed] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
+
+
+async def conduct_load(crew: Crew, audience: Audience, *, clock: Callable[[], float]) -> Load:
+    """Make the load with a crew that has just been started; `clock` gives epoch seconds.
+
+    Raises WorkerFailed when a worker can't get ready, and Interrupted when the stop comes before the start:
+    then no load was made.
+    """
+    await _assemble(crew, audience, clock=clock)
+    start = clock() + START_DELAY
+    crew.send(Go(start_at=start))
+    audience.started(start)
+    load = Load()
+    stop_limit = 0.0
+    ticked = clock()
+    while crew.here:
+        event = await crew.next(TICK)
+        now = clock()
+        _take(event, load, audience, now=now)
+        if isinstance(event, Signalled) and load.stopped_by is None:
+            load.stopped_by, stop_limit = event.signal, now + STOP_LIMIT
+            crew.send(Stop(reason=_reason(event.signal)))
+            audience.warned("Stopping the load. Once more leaves at once, without a report.")
+        if event is None or now - ticked >= TICK:
+            ticked = now
+            audience.tick(now)
+            _end_hopeless(crew, load, audience, now=now, stop_limit=stop_limit)
+    return load
+
+
+async def conduct_section(
+    part: Literal["before", "after"], crew: Crew, audience: Audience, *, clock: Callable[[], float]
+) -> dict[str, Any]:
+    """Run the script's `before` or `after` with a crew of one, and give the variables it captured.
+
+    Raises PartFailed when a step fails or it takes too long, Interrupted when the person asks to stop.
+    """
+    await _assemble(crew, audience, clock=clock)
+    crew.send(Go(start_at=clock()))
+    deadline = asyncio.get_running_loop().time() + SECTION_LIMIT
+    variables: dict[str, Any] = {}
+    while crew.here:
+        match await crew.next(deadline - asyncio.get_running_loop().time()):
+            case None:
+                raise PartFailed(
+                    f"The `{part}` section was not done after {SECTION_LIMIT:.0f} s.",
+                    cause="One of its steps waits for an answer that does not come, or thinks for very long.",
+                    remedy="Run its requests by hand against the target, and shorten its `think` steps.",
+                )
+            case Said(message=Finished() as finished):
+                variables = finished.variables
+            case Said(message=Failed() as failed):
+                raise PartFailed(
+                    failed.message, cause=failed.cause, remedy=failed.remedy, exit_code=failed.exit_code
+                )
+            case Signalled(signal=signal):
+                raise Interrupted(f"Stopped during `{part}`.", exit_code=CODES[signal])
+            case Printed(line=line):
+                audience.printed(line)
+            case _:
+                pass
+    return variables
+
+
+async def _assemble(crew: Crew, audience: Audience, *, clock: Callable[[], float]) -> None:
+    """Wait until every worker of the crew is ready."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READY_LIMIT
+    awaited = set(crew.here)
+    while awaited:
+        event = await crew.next(deadline - loop.time())
+        match event:
+            case None:
+                names = ", ".join(str(index + 1) for index in sorted(awaited))
+                raise WorkerFailed(
+                    f"After {READY_LIMIT:.0f} s these workers were not ready: {names} of {len(crew.here)}.",
+                    cause="The machine is overloaded, or the script's hooks wait while they load.",
+                    remedy="Use fewer workers (--workers); let hooks wait inside functions, not at import.",
+                )
+            case Said(message=Failed() as failed):
+                raise WorkerFailed(
+                    failed.message, cause=failed.cause, remedy=failed.remedy, exit_code=failed.exit_code
+                )
+            case Said(index=index, message=Ready() as ready):
+                awaited.discard(index)
+                audience.heard(ready, clock())
+            case Signalled(signal=signal):
+                raise Interrupted("Stopped before any load was made.", exit_code=CODES[signal])
+            case Printed(line=line):
+                audience.printed(line)
+            case _:
+                pass
+
+
+def _take(event: Event | None, load: Load, audience: Audience, *, now: float) -> None:
+    match event:
+        case Printed(line=line):
+            audience.printed(line)
+        case Said(index=index, message=Failed()) if index in load.ended:
+            pass  # how it died is no news: we ended it ourselves
+        case Said(message=Failed() as failed):
+            load.failures.append(failed)
+            audience.heard(failed, now)
+            audience.warned(f"{failed.message}\n{failed.cause}".rstrip())
+        case Said(message=message):
+            audience.heard(message, now)
+        case _:
+            pass
+
+
+def _end_hopeless(crew: Crew, load: Load, audience: Audience, *, now: float, stop_limit: float) -> None:
+    """End the workers that do not answer a stop in time, and those that have fallen silent."""
+    late = crew.here if load.stopped_by is not None and now >= stop_limit else set()
+    for index in sorted((late | (set(audience.silent(now)) & crew.here)) - load.ended):
+        why = "did not answer the stop" if index in late else f"said nothing for {SILENCE_LIMIT:.0f} s"
+        audience.warned(f"Worker {index + 1} {why}: it is ended and counted as lost.")
+        load.ended.add(index)
+        audience.lost(index)
+        crew.kill(index)
+
+
+def _reason(signal: Signals) -> Literal["interrupted", "terminated"]:
+    return "terminated" if signal == Signals.SIGTERM else "interrupted"

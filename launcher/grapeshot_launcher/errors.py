@@ -1,0 +1,48 @@
+"""What can end a run early, and how any failure is told to a person.
+
+Leaves to others: deciding that something failed, and printing (`__main__`).
+"""
+
+from __future__ import annotations
+
+from grapeshot_worker.errors import Exit, GrapeshotError, Problem, ScriptError
+
+
+class OutputRefused(GrapeshotError):
+    """The place given with `-o` can't take a report; found before any load is made."""
+
+
+class WorkerFailed(GrapeshotError):
+    """A worker could not start, or not in time."""
+
+    def __init__(
+        self, message: str, *, cause: str = "", remedy: str = "", exit_code: int = Exit.WORKER
+    ) -> None:
+        super().__init__(message, cause=cause, remedy=remedy, exit_code=exit_code)
+
+
+class PartFailed(GrapeshotError):
+    """The `before` or the `after` section of the script failed."""
+
+
+class Interrupted(GrapeshotError):
+    """The person asked to stop before there was anything to report; the exit code is the signal's."""
+
+
+def told(error: GrapeshotError) -> str:
+    """Write a failure in full: what happened, its cause, what to do; of a script, all of its problems."""
+    if isinstance(error, ScriptError):
+        faults = sum(problem.severity == "error" for problem in error.problems)
+        total = "1 error was" if faults == 1 else f"{faults} errors were"
+        return "\n".join([*map(noted, error.problems), f"{total} found in the script; nothing was run."])
+    lines = [f"Error: {error.message}"]
+    if error.cause:
+        lines.append(f"    Cause: {error.cause}")
+    if error.remedy:
+        lines.append(f"    What to do: {error.remedy}")
+    return "\n".join(lines)
+
+
+def noted(problem: Problem) -> str:
+    """Write one problem of an input, as an error or a warning."""
+    return f"{problem.severity.capitalize()}: {problem}"

@@ -1,0 +1,35 @@
+"""This machine as a platform: one engine process for each CPU.
+
+Leaves to others: the pipes to a process (the worker's `processes`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from grapeshot_launcher.platforms import Worker
+from grapeshot_worker.plan import Assignment
+from grapeshot_worker.processes import EngineProcess
+
+
+class Processes:
+    """Runs workers as processes of this machine, with `environ` as their environment."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = dict(environ)
+
+    @property
+    def cpus(self) -> int:
+        """One worker for each CPU."""
+        return usable_cpus()
+
+    async def start(self, assignment: Assignment) -> Worker:
+        """Start one engine process."""
+        return await EngineProcess.start(assignment, environ=self._environ)
+
+
+def usable_cpus() -> int:
+    """Count the CPUs this process may use: what taskset or a container's CPU set left of the machine's."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

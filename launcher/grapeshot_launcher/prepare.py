@@ -1,0 +1,148 @@
+"""What is settled before a run: its id, its script, its plan, its workers, and where its report goes.
+
+Leaves to others: what a script means (the worker's `script`), doing any of it (run).
+
+All of this fails, if it does, before any load is made and before any process is started.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from grapeshot_launcher.errors import OutputRefused
+from grapeshot_launcher.options import RunOptions
+from grapeshot_worker.arrivals import planned
+from grapeshot_worker.errors import Problem
+from grapeshot_worker.plan import Assignment, Part, Plan, Share
+from grapeshot_worker.script.functions import builtin_functions
+from grapeshot_worker.script.load import ScriptOptions, load_script, with_dotenv
+from grapeshot_worker.script.model import TestScript
+from grapeshot_worker.script.parse import parse_script
+
+RUN_ID_LETTERS = "3456789abcdefghjkmnpqrtwxyz"  # no two of them look alike
+RUN_ID_LENGTHS = (4, 29, 4)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Test:
+    """A run that can begin. `environ` is what its workers get; `workers` how many there are."""
+
+    __test__ = False  # not a test class of pytest
+
+    options: RunOptions
+    run_id: str
+    script: TestScript
+    plan: Plan
+    users: int
+    workers: int
+    environ: Mapping[str, str]
+    report: Path | None
+
+    def assignments(self, part: Part, variables: Mapping[str, object]) -> list[Assignment]:
+        """Give what each worker of a part is told; the sections around the load take one worker."""
+        count = self.workers if part == "load" else 1
+        return [
+            Assignment(
+                run_id=self.run_id,
+                source=self.script.source,
+                share=Share(index, count),
+                part=part,
+                variables=dict(variables),
+            )
+            for index in range(count)
+        ]
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What the author should know, although the script runs."""
+        return self.script.warnings
+
+
+def prepare(options: RunOptions, *, environ: Mapping[str, str], now: datetime, cpus: int) -> Test:
+    """Read the script and settle the run.
+
+    `cpus` is how many workers use the platform fully. Raises ScriptError with all problems of the script, and
+    OutputRefused when the report could not be written.
+    """
+    report = report_path(options.output, now)
+    run_id = environ.get("ARTILLERY_TEST_RUN_ID") or new_run_id(random.SystemRandom())
+    rng = random.Random(run_id)
+    source = load_script(
+        _script_options(options, run_id), environ=environ, read_text=_read, functions=builtin_functions(rng)
+    )
+    everything, _ = with_dotenv(options.dotenv, environ, read_text=_read)
+    script = parse_script(source, rng=rng, environ=everything, read_text=_read)
+    plan = Plan(script.phases, run_id)
+    users = planned(plan)
+    return Test(
+        options=options,
+        run_id=run_id,
+        script=script,
+        plan=plan,
+        users=users,
+        workers=worker_count(options.workers, cpus=cpus, users=users),
+        environ=everything,
+        report=report,
+    )
+
+
+def worker_count(asked: int | None, *, cpus: int, users: int) -> int:
+    """Give the number of workers: as asked, else one for each CPU; but none without a user of its own.
+
+    >>> worker_count(None, cpus=8, users=1000), worker_count(4, cpus=8, users=3), worker_count(9, cpus=8, users=0)
+    (8, 3, 1)
+    """
+    return max(1, min(asked or cpus, users))
+
+
+def new_run_id(rng: random.Random) -> str:
+    """Make a run id in the reference's form: `t`, then 4, 29 and 4 letters."""
+    return "t" + "_".join("".join(rng.choices(RUN_ID_LETTERS, k=length)) for length in RUN_ID_LENGTHS)
+
+
+def report_path(output: str | None, now: datetime) -> Path | None:
+    """Give the file of the report: a directory gets one named by the moment.
+
+    Raises OutputRefused when the place does not exist or can't be written to: better now than after the load.
+    """
+    if output is None:
+        return None
+    path = Path(output)
+    if path.is_dir():
+        path = path / f"artillery_report_{now:%Y%m%d_%H%M%S}.json"
+    if not path.parent.is_dir():
+        raise OutputRefused(
+            f"Path does not exist: {path.parent}", remedy="Create the directory, or change --output."
+        )
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputRefused(
+            f"The report can't be written to {path}", remedy="Change its permissions, or --output."
+        )
+    return path
+
+
+def _script_options(options: RunOptions, run_id: str) -> ScriptOptions:
+    return ScriptOptions(
+        script=options.script,
+        inputs=options.inputs,
+        config=options.config,
+        environment=options.environment,
+        target=options.target,
+        insecure=options.insecure,
+        payload=options.payload,
+        variables=options.variables,
+        overrides=options.overrides,
+        dotenv=options.dotenv,
+        solo=options.solo,
+        scenario_name=options.scenario_name,
+        test_id=run_id,
+    )
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")

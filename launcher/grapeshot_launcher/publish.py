@@ -1,0 +1,109 @@
+"""The end of a run: its report put together, printed, written to its file.
+
+Leaves to others: the parts of a report (results), their words (views), the load (conduct).
+
+The order on the screen is the reference's, and people's eyes rely on it: summary, file, plugins, checks. The books
+and the verdict come last, because they say what all of it is worth.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from signal import Signals
+
+from grapeshot_launcher.conduct import Load
+from grapeshot_launcher.errors import OutputRefused, noted
+from grapeshot_launcher.prepare import Test
+from grapeshot_launcher.results.books import Books
+from grapeshot_launcher.results.collect import Collector
+from grapeshot_launcher.results.ensure import run_checks
+from grapeshot_launcher.results.report import Apdex, Report
+from grapeshot_launcher.results.verdict import Stopped, judge
+from grapeshot_launcher.screen import Screen
+from grapeshot_launcher.views.console import (
+    apdex_line,
+    books_line,
+    checks_block,
+    finished_line,
+    log_file_line,
+    summary_block,
+    verdict_lines,
+)
+from grapeshot_launcher.views.report_json import report_file
+from grapeshot_worker.arrivals import planned
+from grapeshot_worker.metrics.report import Totals
+from grapeshot_worker.plan import Share
+
+STOPS: dict[Signals, Stopped] = {Signals.SIGINT: "interrupted", Signals.SIGTERM: "terminated"}
+
+
+def make_report(test: Test, load: Load, collector: Collector, *, started: float, ended: float) -> Report:
+    """Put the report of a load together; moments are epoch seconds.
+
+    Checks of a stopped run are not evaluated: they are about the whole load, which was not made.
+    """
+    plugins = test.script.plugins
+    totals = Totals.of(collector.periods())
+    checks = () if load.stopped_by else run_checks(plugins.ensure or (), totals)
+    shares = {index: planned(test.plan, Share(index, test.workers)) for index in range(test.workers)}
+    books = Books.of(shares, collector.tallies(), collector.finished())
+    ends = collector.ends()
+    verdict = judge(
+        ends=ends,
+        books=books,
+        checks=checks,
+        failed_expectations=totals.counters.get("plugins.expect.failed", 0),
+        stopped=STOPS[load.stopped_by] if load.stopped_by else None,
+    )
+    return Report(
+        run_id=test.run_id,
+        script=test.options.script,
+        started_at=started,
+        ended_at=ended,
+        verdict=verdict,
+        totals=totals,
+        periods=collector.periods(),
+        books=books,
+        workers=ends,
+        checks=checks,
+        apdex=None if plugins.apdex is None else Apdex.of(totals, plugins.apdex),
+        warnings=tuple(map(noted, test.warnings)),
+        suppressed=plugins.suppressed,
+        settings={"target": test.script.target, "workers": test.workers, "name": test.options.name},
+    )
+
+
+def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
+    """Print a report and write its file; OutputRefused, after everything is printed, when that fails."""
+    if report.verdict.kind != "stopped":
+        screen.show(finished_line(report.totals, ended_at=report.ended_at))
+    summary = summary_block(
+        report.totals, at=report.ended_at, tz=None, columns=screen.columns, suppressed=report.suppressed
+    )
+    screen.show(summary)
+    refusal = None
+    if file is not None:
+        try:
+            file.write_bytes(report_file(report))
+        except OSError as error:
+            refusal = OutputRefused(
+                f"The report could not be written to {file}", cause=error.strerror or str(error)
+            )
+        else:
+            screen.show(log_file_line(str(file)))
+    if report.apdex is not None:
+        screen.say(apdex_line(report.apdex))
+    if report.checks:
+        screen.say(checks_block(report.checks, colour=screen.colour))
+    screen.show(books_line(report.books))
+    _verdict(report, screen)
+    if refusal is not None:
+        raise refusal
+
+
+def _verdict(report: Report, screen: Screen) -> None:
+    text = verdict_lines(report.verdict, colour=screen.colour)
+    if report.verdict.kind == "pass":
+        screen.show(text)
+    else:
+        screen.say(text)  # a bad end is told even to the quiet

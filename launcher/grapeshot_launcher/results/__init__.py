@@ -1,0 +1,1 @@
+"""What came back from the workers, and what it means: numbers, books, checks, verdict, report (pure)."""

@@ -1,0 +1,323 @@
+"""What came back from the workers: messages folded into periods, and who has said what (pure but for its own memory).
+
+Leaves to others: reading the queue or the pipes (platforms), judging a worker (verdict), keeping the books (books).
+Time is an argument.
+
+The queue delivers at least once and in any order. Hence: a message is known by (generation, index, sequence) and taken
+once; a worker's state is a fact kept per worker, never a count; the newest tally is the one with the highest sequence;
+a period merges whenever it comes. Windows are published in chronological order as soon as every live worker has
+reported past their end, or after a grace of ⌈workers / 10⌉·3 + 30 s from their start (the reference's rule). What comes
+later no longer shows in the published window, but is in the final numbers.
+
+Memory: the periods, and a constant for each worker. Sequence numbers are kept as ranges, and in practice there is one.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final, Literal, assert_never
+
+from grapeshot_worker.messages import Facts, Failed, Finished, Message, Progress, Ready, Tally
+from grapeshot_worker.metrics.period import Period
+
+LIVE_SECONDS: Final = 10.0  # long enough to hold a report of every worker, short enough to follow a ramp
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class WorkerId:
+    """One invocation: its place in the chain of windows, and its share."""
+
+    generation: int
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveNumbers:
+    """What a progress line shows: users, requests and errors since the start, times in ms."""
+
+    planned: int = 0
+    started: int = 0
+    active: int = 0
+    completed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    requests: int = 0
+    requests_per_second: float = 0.0  # over the last 10 s
+    p95: float | None = None  # of the latest window's response times
+    errors: int = 0
+    top_error: str | None = None  # the most frequent one's name: text from the target
+    lag_p99: float = 0.0  # of the latest window's arrivals, against their plan
+    workers_ready: int = 0
+    workers_ended: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerEnd:
+    """How a worker ended, and what it said of itself; `lost` = it neither finished nor failed in words."""
+
+    worker: WorkerId
+    state: Literal["finished", "failed", "lost"]
+    tally: Tally = field(default_factory=Tally)
+    facts: Facts | None = None
+    failure: Failed | None = None
+    missing_messages: int = 0  # numbers between its first and its last message that never arrived
+
+
+class Sequences:
+    """Which numbers were seen, as ranges."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []  # ascending, never touching
+
+    def add(self, number: int) -> bool:
+        """Note a number; False if it was seen before."""
+        at = bisect_right(self._ranges, (number, math.inf))
+        low = high = number
+        first, last = at, at
+        if at and self._ranges[at - 1][1] >= number - 1:
+            if self._ranges[at - 1][1] >= number:
+                return False
+            first, low = at - 1, self._ranges[at - 1][0]
+        if at < len(self._ranges) and self._ranges[at][0] == number + 1:
+            last, high = at + 1, self._ranges[at][1]
+        self._ranges[first:last] = [(low, high)]
+        return True
+
+    @property
+    def missing(self) -> int:
+        """Numbers between the first and the last that were not seen."""
+        return sum(after[0] - before[1] - 1 for before, after in pairwise(self._ranges))
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of one worker."""
+
+    heard: float
+    sequences: Sequences = field(default_factory=Sequences)
+    ready: bool = False
+    planned: int = 0
+    at: float = -math.inf  # it has reported everything before this moment
+    tally: Tally = field(default_factory=Tally)
+    newest: int = -1  # sequence number of the tally
+    facts: Facts | None = None
+    failure: Failed | None = None
+    given_up: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return self.facts is not None or self.failure is not None or self.given_up
+
+
+class Collector:
+    """Takes the messages of one run; `since`: when the workers were asked to start (epoch seconds)."""
+
+    def __init__(self, run_id: str, workers: int, *, since: float = math.inf) -> None:
+        self._run_id, self._workers, self._since = run_id, workers, since
+        self._states: dict[WorkerId, _State] = {}
+        self._periods: dict[int, Period] = {}
+        self._published = -1
+        self._late: set[int] = set()
+        self._variables: dict[str, Any] = {}
+        self._requests = 0
+        self._errors: Counter[str] = Counter()
+        self._recent: deque[tuple[float, int]] = deque()
+
+    # ---- taking ----
+
+    def take(self, message: Message, now: float) -> bool:
+        """Fold a message in, received at `now` (epoch seconds); False if it is of another run or was taken before."""
+        if message.run_id != self._run_id:
+            return False
+        worker = WorkerId(message.generation, message.index)
+        state = self._states.setdefault(worker, _State(heard=now))
+        if not state.sequences.add(message.sequence):
+            return False
+        state.heard = max(state.heard, now)
+        match message:
+            case Ready():
+                state.ready, state.planned = True, message.planned
+            case Progress():
+                state.ready, state.at = True, max(state.at, message.at)
+                self._measure(message.periods, message.at)
+                if message.sequence > state.newest:
+                    state.newest, state.tally = message.sequence, message.tally
+            case Finished():
+                state.ready, state.newest, state.tally = True, message.sequence, message.tally
+                state.facts = message.facts
+                self._variables |= message.variables
+                self._measure(message.periods, now)
+            case Failed():
+                state.failure = message
+            case _:
+                assert_never(message)
+        return True
+
+    def give_up(self, index: int, *, generation: int = 0) -> None:
+        """Wait no longer for a worker: it is lost, unless it still speaks up."""
+        self._states.setdefault(WorkerId(generation, index), _State(heard=-math.inf)).given_up = True
+
+    def _measure(self, periods: tuple[Period, ...], at: float) -> None:
+        requests = 0
+        for period in periods:
+            known = self._periods.get(period.start)
+            self._periods[period.start] = known.merge(period) if known else period
+            if period.start <= self._published:
+                self._late.add(period.start)
+            requests += period.counters.get("http.requests", 0)
+            for name, count in period.counters.items():
+                if name.startswith("errors."):
+                    self._errors[name.removeprefix("errors.")] += count
+        self._requests += requests
+        self._recent.append((at, requests))
+        while self._recent[0][0] <= self._recent[-1][0] - LIVE_SECONDS:
+            self._recent.popleft()
+
+    # ---- the workers ----
+
+    def ready(self, *, generation: int = 0) -> set[int]:
+        """Give the workers that have reported in."""
+        return {worker.index for worker, state in self._of(generation).items() if state.ready}
+
+    def finished(self, *, generation: int = 0) -> set[int]:
+        """Give the workers that have sent their last message."""
+        return {worker.index for worker, state in self._of(generation).items() if state.facts is not None}
+
+    def failed(self, *, generation: int = 0) -> set[int]:
+        """Give the workers that can't go on."""
+        return {worker.index for worker, state in self._of(generation).items() if state.failure is not None}
+
+    def outstanding(self, *, generation: int = 0) -> set[int]:
+        """Give the workers that have neither finished nor failed nor been given up; those never heard of too."""
+        ended = {worker.index for worker, state in self._of(generation).items() if state.ended}
+        return set(range(self._workers)) - ended
+
+    def silent(self, now: float, limit: float, *, generation: int = 0) -> set[int]:
+        """Give the outstanding workers that were not heard of for more than `limit` seconds."""
+        states = self._of(generation)
+        heard = {worker.index: state.heard for worker, state in states.items()}
+        return {
+            index
+            for index in self.outstanding(generation=generation)
+            if now - heard.get(index, self._since) > limit
+        }
+
+    def ends(self) -> tuple[WorkerEnd, ...]:
+        """Give every worker's end, by generation and index; who hasn't ended by now is lost."""
+        everyone = self._states.keys() | self._first_generation()
+        return tuple(self._end(worker) for worker in sorted(everyone))
+
+    def tallies(self) -> dict[int, Tally]:
+        """Give the newest tally of each share, added up over the generations that worked on it."""
+        total: dict[int, Tally] = {}
+        for worker, state in self._states.items():
+            total[worker.index] = total.get(worker.index, Tally()) + state.tally
+        return total
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """What a `before` part has captured."""
+        return self._variables
+
+    def _of(self, generation: int) -> dict[WorkerId, _State]:
+        return {worker: state for worker, state in self._states.items() if worker.generation == generation}
+
+    def _first_generation(self) -> set[WorkerId]:
+        return {WorkerId(0, index) for index in range(self._workers)}
+
+    def _end(self, worker: WorkerId) -> WorkerEnd:
+        state = self._states.get(worker) or _State(heard=-math.inf)
+        return WorkerEnd(
+            worker=worker,
+            state="failed" if state.failure else "finished" if state.facts else "lost",
+            tally=state.tally,
+            facts=state.facts,
+            failure=state.failure,
+            missing_messages=state.sequences.missing,
+        )
+
+    # ---- the numbers ----
+
+    def due(self, now: float) -> list[Period]:
+        """Give the windows that are complete by now (epoch seconds) and not yet given, in chronological order."""
+        reported = self._reported_until()
+        grace = math.ceil(self._workers / 10) * 3 + 30
+        ready = []
+        for start in sorted(self._periods):
+            if start <= self._published:
+                continue
+            period = self._periods[start]
+            if period.end / 1000 > reported and now < start / 1000 + grace:
+                break
+            self._published = start
+            ready.append(period)
+        return ready
+
+    def periods(self) -> tuple[Period, ...]:
+        """Give all windows with everything that came, in chronological order."""
+        return tuple(self._periods[start] for start in sorted(self._periods))
+
+    @property
+    def late(self) -> frozenset[int]:
+        """Windows (epoch ms) that got data after they were published."""
+        return frozenset(self._late)
+
+    def live(self) -> LiveNumbers:
+        """Give the numbers of the progress line."""
+        states = self._states.values()
+        tally = sum((state.tally for state in states), Tally())
+        errors = self._errors.most_common(1)
+        return LiveNumbers(
+            planned=sum(max(state.planned, state.tally.planned) for state in states),
+            started=tally.started,
+            active=tally.active,
+            completed=tally.completed,
+            failed=tally.failed,
+            skipped=tally.skipped,
+            requests=self._requests,
+            requests_per_second=self._recent_rate(),
+            p95=self._latest("http.response_time", 0.95),
+            errors=self._errors.total(),
+            top_error=errors[0][0] if errors else None,
+            lag_p99=self._latest("vusers.start_lag", 0.99) or 0.0,
+            workers_ready=sum(state.ready for state in states),
+            workers_ended=sum(state.ended for state in states),
+        )
+
+    def _reported_until(self) -> float:
+        """Give the moment up to which every live worker has reported everything.
+
+        A successor that is ready but has nothing to report yet doesn't hold back its predecessor's windows.
+        """
+        live = [
+            state.at for worker, state in self._states.items() if not state.ended and _reports(worker, state)
+        ]
+        unheard = self._first_generation() - self._states.keys()
+        return -math.inf if unheard else min(live, default=math.inf)
+
+    def _recent_rate(self) -> float:
+        if not self._recent:
+            return 0.0
+        newest = max(at for at, _ in self._recent)
+        began = min(
+            (period.first_counter_at or math.inf for period in self._periods.values()), default=math.inf
+        )
+        seconds = min(LIVE_SECONDS, newest - began / 1000)
+        return sum(requests for at, requests in self._recent if at > newest - LIVE_SECONDS) / max(
+            seconds, 1.0
+        )
+
+    def _latest(self, name: str, q: float) -> float | None:
+        if not self._periods:
+            return None
+        sketch = self._periods[max(self._periods)].sketches.get(name)
+        return sketch.quantile(q) if sketch else None
+
+
+def _reports(worker: WorkerId, state: _State) -> bool:
+    return worker.generation == 0 or state.at > -math.inf

@@ -1,0 +1,116 @@
+"""What a run was worth: pass, fail, invalid or stopped, with every reason and the exit code.
+
+Leaves to others: evaluating the checks (ensure), ending the process (the command line).
+
+Precedence: stopped, then invalid, then a failed check, then a failed expectation, then pass. A run that was stopped
+didn't make its planned load; one whose generator was late measured the generator: in both cases the thresholds say
+nothing about the target. All reasons are told, whichever wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from grapeshot_launcher.results.books import Books
+from grapeshot_launcher.results.collect import WorkerEnd
+from grapeshot_launcher.results.ensure import CheckOutcome
+from grapeshot_worker.errors import Exit
+
+# With one arrival in a hundred later than this, the load is no longer the one asked for: at 10 users a second
+# it is a whole gap.
+LAG_LIMIT_MS: Final = 100.0
+# A full core makes every user wait for the one before it, and the wait is measured as response time.
+CPU_LIMIT: Final = 0.95
+
+_LESS_LOAD: Final = "use more workers (--count), or a lower rate"
+
+Stopped = Literal["interrupted", "terminated", "asked"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The outcome, why, and what the process exits with."""
+
+    kind: Literal["pass", "fail", "invalid", "stopped"]
+    exit_code: int
+    reasons: tuple[str, ...] = ()
+
+
+_STOP_CODES: Final = {
+    "interrupted": Exit.INTERRUPTED,
+    "terminated": Exit.TERMINATED,
+    "asked": Exit.INTERRUPTED,
+}
+
+
+def judge(
+    *,
+    ends: Sequence[WorkerEnd],
+    books: Books,
+    checks: Sequence[CheckOutcome] = (),
+    failed_expectations: int = 0,
+    stopped: Stopped | None = None,
+) -> Verdict:
+    """Weigh how the workers ended, the books, the checks, and `plugins.expect.failed`."""
+    stops = [f"the run was {_STOP_WORDS[stopped]}"] if stopped else []
+    faults = [fault for end in ends for fault in worker_faults(end)]
+    if not books.balanced:
+        faults.append(_unbalanced(books))
+    broken = [f"check failed: {check.label}" for check in checks if check.strict and not check.ok]
+    unmet = [f"{failed_expectations} failed expectation(s)"] if failed_expectations else []
+    reasons = (*stops, *faults, *broken, *unmet)
+    if stopped:
+        return Verdict(kind="stopped", exit_code=_STOP_CODES[stopped], reasons=reasons)
+    if faults:
+        return Verdict(kind="invalid", exit_code=_fault_code(ends), reasons=reasons)
+    if broken:
+        return Verdict(kind="fail", exit_code=Exit.FAILED, reasons=reasons)
+    if unmet:
+        return Verdict(kind="fail", exit_code=Exit.EXPECT, reasons=reasons)
+    return Verdict(kind="pass", exit_code=Exit.OK)
+
+
+_STOP_WORDS: Final = {
+    "interrupted": "interrupted (Ctrl-C)",
+    "terminated": "terminated (SIGTERM)",
+    "asked": "stopped before its end",
+}
+
+
+def worker_faults(end: WorkerEnd) -> list[str]:
+    """Name everything about a worker that spoils the measurement, each with its likely remedy."""
+    who, facts = f"worker {end.worker.index + 1}", end.facts
+    faults = []
+    if end.failure:
+        faults.append(f"{who} failed: {end.failure.message}")
+    if end.state == "lost":
+        faults.append(f"{who} was lost: it was not heard of again, and its last measurements are missing")
+    if end.state == "finished" and end.missing_messages:
+        faults.append(f"{who}: {end.missing_messages} message(s) never arrived, its numbers are incomplete")
+    if facts and facts.lag_p99 > LAG_LIMIT_MS:
+        faults.append(
+            f"{who}: users started late, 1 % of them more than {facts.lag_p99:.0f} ms"
+            f" (limit {LAG_LIMIT_MS:.0f} ms): {_LESS_LOAD}"
+        )
+    if facts and facts.busiest_cpu >= CPU_LIMIT:
+        faults.append(
+            f"{who}: its CPU was {facts.busiest_cpu:.0%} busy over 5 s (limit {CPU_LIMIT:.0%}): {_LESS_LOAD}"
+        )
+    if facts and facts.out_of_files:
+        faults.append(
+            f"{who}: {facts.out_of_files} connection(s) failed for want of open files"
+            f" (limit {facts.open_files_limit}): raise `ulimit -n`, or {_LESS_LOAD}"
+        )
+    return faults
+
+
+def _unbalanced(books: Books) -> str:
+    wrong = ", ".join(str(row.index + 1) for row in books.rows if not row.balanced)
+    return f"the books don't balance: users of worker(s) {wrong} are not accounted for"
+
+
+def _fault_code(ends: Sequence[WorkerEnd]) -> int:
+    """A worker that failed names the code; a measurement that is merely spoiled has its own."""
+    return next((end.failure.exit_code for end in ends if end.failure), Exit.INVALID)

@@ -1,0 +1,116 @@
+"""The story of a run: the script, `before`, the load, `after`, the report, the verdict.
+
+Leaves to others: every chapter of it.
+
+What was measured outlives what goes wrong around it: when the person stops the run, when workers are lost, or when
+`after` fails, the report is still made, and marked for what it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from grapeshot_launcher.conduct import conduct_load, conduct_section
+from grapeshot_launcher.crew import Crew, Inbox
+from grapeshot_launcher.errors import noted, told
+from grapeshot_launcher.options import RunOptions
+from grapeshot_launcher.platforms import Platform
+from grapeshot_launcher.platforms.processes import Processes, usable_cpus
+from grapeshot_launcher.prepare import Test, prepare
+from grapeshot_launcher.publish import make_report, publish
+from grapeshot_launcher.screen import Screen
+from grapeshot_launcher.signals import listening
+from grapeshot_launcher.views.console import plain, run_id_line
+from grapeshot_launcher.views.plan import plan_line, plan_table
+from grapeshot_launcher.watch import Watch
+from grapeshot_worker.errors import GrapeshotError
+
+
+def run(options: RunOptions, *, environ: Mapping[str, str], leave: Callable[[int], object]) -> int:
+    """Run a script on this machine and give the exit code; `leave` ends the process at once.
+
+    Raises ScriptError and other GrapeshotErrors for what prevents the run.
+    """
+    test = prepare(options, environ=environ, now=datetime.now().astimezone(), cpus=usable_cpus())
+
+    async def main(screen: Screen) -> int:
+        inbox: Inbox = asyncio.Queue()
+        with listening(inbox, leave=leave):
+            return await tell(test, Stage(Processes(test.environ), screen, inbox, time.time))
+
+    with Screen(sys.stdout, sys.stderr, quiet=options.quiet) as screen:
+        return asyncio.run(main(screen))
+
+
+def check(options: RunOptions, *, environ: Mapping[str, str]) -> int:
+    """Print the problems of a script and what it would do; ScriptError when it could not run."""
+    test = prepare(options, environ=environ, now=datetime.now().astimezone(), cpus=usable_cpus())
+    screen = Screen(sys.stdout, sys.stderr)
+    _warn(test, screen)
+    found = len(test.warnings)
+    screen.say(
+        f"{options.script}: " + (f"it runs, with {found} warnings." if found else "no problems found.")
+    )
+    screen.say(plan_table(test.script, test.plan, workers=test.workers))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a run plays on: where workers run, where text goes, what is heard; `clock` gives epoch seconds."""
+
+    platform: Platform
+    screen: Screen
+    inbox: Inbox
+    clock: Callable[[], float]
+
+
+async def tell(test: Test, stage: Stage) -> int:
+    """Run a prepared test on a stage, and give the exit code."""
+    _open(test, stage.screen)
+    watch = Watch(test, stage.screen)
+    variables = await _section("before", test, stage, watch, {}) if test.script.before else {}
+    began = stage.clock()
+    async with Crew(stage.platform, test.assignments("load", variables), stage.inbox) as crew:
+        load = await conduct_load(crew, watch, clock=stage.clock)
+    ended = stage.clock()
+    watch.over(ended, stopped=load.stopped_by is not None)
+    failure = None
+    if test.script.after and load.stopped_by is None:
+        try:
+            await _section("after", test, stage, watch, variables)
+        except GrapeshotError as error:
+            failure = error
+    report = make_report(test, load, watch.collector, started=watch.start or began, ended=ended)
+    publish(report, stage.screen, file=test.report)
+    if failure is not None:
+        stage.screen.warn(told(failure))
+        return report.verdict.exit_code or failure.exit_code
+    return report.verdict.exit_code
+
+
+async def _section(
+    part: Literal["before", "after"], test: Test, stage: Stage, watch: Watch, variables: Mapping[str, Any]
+) -> dict[str, Any]:
+    async with Crew(stage.platform, test.assignments(part, variables), stage.inbox) as crew:
+        return await conduct_section(part, crew, watch, clock=stage.clock)
+
+
+def _open(test: Test, screen: Screen) -> None:
+    """Print what comes first: the run's id, what the author should know, the plan."""
+    screen.say(run_id_line(test.run_id))
+    if test.options.name:
+        screen.show(f"Name: {plain(test.options.name)}")
+    _warn(test, screen)
+    screen.show(plan_line(test.plan, workers=test.workers) + "\n")
+
+
+def _warn(test: Test, screen: Screen) -> None:
+    for problem in test.warnings:
+        screen.warn(noted(problem))

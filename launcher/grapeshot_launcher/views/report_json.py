@@ -1,0 +1,145 @@
+"""The file of `--output`: the reference's report, and one key of ours (pure).
+
+Leaves to others: writing it, and where.
+
+`aggregate` and `intermediate` have the reference's keys in the reference's order, so what reads its files reads these.
+Everything it has no word for stands under `grapeshot`, last: the verdict, the books, the workers, the checks, and the
+sketches of the whole, so that files can be merged later without losing accuracy (percentiles can't be averaged).
+`schema` is raised when a key of ours changes its meaning.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any, Final
+
+from grapeshot_launcher.results.books import Books
+from grapeshot_launcher.results.collect import WorkerEnd
+from grapeshot_launcher.results.ensure import CheckOutcome
+from grapeshot_launcher.results.report import Apdex, Report
+from grapeshot_worker.metrics.period import Period
+from grapeshot_worker.metrics.report import Totals
+
+SCHEMA: Final = 1
+
+
+def report_file(report: Report) -> bytes:
+    """Give the whole file, indented by 2."""
+    text = json.dumps(report_object(report), indent=2, ensure_ascii=False, allow_nan=False)
+    # Half a surrogate pair has no UTF-8; the escape of it is what JSON calls it.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def report_object(report: Report) -> dict[str, Any]:
+    """Give what the file holds, as plain data."""
+    return {
+        "aggregate": aggregate(report.totals),
+        "intermediate": [intermediate(period) for period in report.periods],
+        "grapeshot": _ours(report),
+    }
+
+
+def aggregate(totals: Totals) -> dict[str, Any]:
+    """Give the whole run; its `period` is the number of the latest window, null when nothing was measured."""
+    return {"period": totals.latest, **_metrics(totals)}
+
+
+def intermediate(period: Period) -> dict[str, Any]:
+    """Give one window; its `period` is a text."""
+    return {"period": str(period.start), **_metrics(Totals.of_window(period))}
+
+
+def _metrics(totals: Totals) -> dict[str, Any]:
+    moments = {
+        "firstCounterAt": totals.first_counter_at,
+        "firstHistogramAt": totals.first_histogram_at,
+        "lastCounterAt": totals.last_counter_at,
+        "lastHistogramAt": totals.last_histogram_at,
+        "firstMetricAt": totals.first_at,
+        "lastMetricAt": totals.last_at,
+    }
+    summaries = dict(sorted(totals.summaries().items()))
+    return {
+        "counters": dict(sorted(totals.counters.items())),
+        "rates": dict(sorted(totals.rates.items())),
+        **{name: int(moment) for name, moment in moments.items() if moment is not None},
+        "summaries": summaries,
+        "histograms": summaries,
+    }
+
+
+def _ours(report: Report) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "runId": report.run_id,
+        "script": report.script,
+        "startedAt": round(report.started_at * 1000),
+        "endedAt": round(report.ended_at * 1000),
+        "verdict": report.verdict.kind,
+        "reasons": list(report.verdict.reasons),
+        "exitCode": int(report.verdict.exit_code),
+        "books": _books(report.books),
+        "workers": [_worker(end) for end in report.workers],
+        "checks": [_check(check) for check in report.checks],
+        "apdex": _apdex(report.apdex) if report.apdex else None,
+        "warnings": list(report.warnings),
+        "settings": dict(report.settings),
+        "sketches": {name: sketch.to_json() for name, sketch in report.totals.sketches.items()},
+    }
+
+
+def _books(books: Books) -> dict[str, Any]:
+    return {
+        "planned": books.planned,
+        "started": books.started,
+        "dropped": dict(books.dropped),
+        "lost": books.lost,
+        "balanced": books.balanced,
+        "workers": [
+            {
+                "index": row.index,
+                "planned": row.planned,
+                "started": row.started,
+                "dropped": {"maxVusers": row.max_vusers, "stopped": row.stopped},
+                "lost": row.lost,
+                "completed": row.completed,
+                "failed": row.failed,
+                "cut": row.cut,
+            }
+            for row in books.rows
+        ],
+    }
+
+
+def _worker(end: WorkerEnd) -> dict[str, Any]:
+    facts = asdict(end.facts) if end.facts else {}
+    return {
+        "index": end.worker.index,
+        "generation": end.worker.generation,
+        "state": end.state,
+        "failure": end.failure.message if end.failure else None,
+        "missingMessages": end.missing_messages,
+        **{_camel(name): value for name, value in facts.items()},
+    }
+
+
+def _check(check: CheckOutcome) -> dict[str, Any]:
+    return {
+        "check": check.label,
+        "strict": check.strict,
+        "ok": check.ok,
+        "values": dict(check.values),
+        "missing": list(check.missing),
+        "problem": check.problem,
+    }
+
+
+def _apdex(apdex: Apdex) -> dict[str, Any]:
+    return {**asdict(apdex), "score": apdex.score, "ranking": apdex.ranking}
+
+
+def _camel(name: str) -> str:
+    """Write a name as the file's other keys are written: `lag_p99` is `lagP99`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -1,0 +1,95 @@
+"""Follows a load as it goes: folds the messages, and shows phases, periods and live numbers at their time.
+
+Leaves to others: folding (results), words (views), waiting (conduct).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Literal
+
+from grapeshot_launcher.conduct import SILENCE_LIMIT
+from grapeshot_launcher.platforms import Line
+from grapeshot_launcher.prepare import Test
+from grapeshot_launcher.results.collect import Collector
+from grapeshot_launcher.screen import Screen
+from grapeshot_launcher.views.console import period_block, phase_line, plain
+from grapeshot_worker.arrivals import duration, phase_starts
+from grapeshot_worker.messages import Message
+from grapeshot_worker.plan import Plan
+from grapeshot_worker.script.model import Phase
+
+Turn = tuple[float, Literal["started", "completed"], Phase]  # seconds from the start
+
+
+class Watch:
+    """The audience of one load; `collector` holds what was measured, `start` the load's moment (epoch seconds)."""
+
+    def __init__(self, test: Test, screen: Screen) -> None:
+        self.collector = Collector(test.run_id, test.workers)
+        self.start: float | None = None
+        self._total = duration(test.plan)
+        self._turns = deque(phase_turns(test.plan))
+        self._suppressed = test.script.plugins.suppressed
+        self._screen = screen
+
+    def started(self, at: float) -> None:
+        """Note the moment of the load, and tell of its first phase before any of its users speaks."""
+        self.start = at
+        self._show_turns(at, at)
+
+    def heard(self, message: Message, now: float) -> None:
+        """Fold a message in."""
+        self.collector.take(message, now)
+
+    def printed(self, line: Line) -> None:
+        """Relay what an author's hook or `log` step printed."""
+        self._screen.relay(*line)
+
+    def warned(self, text: str) -> None:
+        """Tell a person something at once."""
+        self._screen.warn("\n".join(map(plain, text.split("\n"))))
+
+    def lost(self, index: int) -> None:
+        """Wait no longer for a worker."""
+        self.collector.give_up(index)
+
+    def silent(self, now: float) -> set[int]:
+        """Give the workers that have said nothing for too long; before the start they have nothing to say."""
+        if self.start is None or now - self.start <= SILENCE_LIMIT:
+            return set()
+        return self.collector.silent(now, SILENCE_LIMIT)
+
+    def tick(self, now: float) -> None:
+        """Show what has become due by this moment (epoch seconds)."""
+        if self.start is not None:
+            self._show_turns(self.start, now)
+            self._show_periods(now)
+            self._screen.update(self.collector.live(), elapsed=now - self.start, total=self._total)
+
+    def over(self, now: float, *, stopped: bool) -> None:
+        """Show what is still due after the last worker; unless the load was stopped, all its phases are completed."""
+        self._screen.still()
+        if self.start is not None:
+            self._show_turns(self.start, now if stopped else math.inf)
+        self._show_periods(math.inf)
+
+    def _show_turns(self, start: float, now: float) -> None:
+        while self._turns and start + self._turns[0][0] <= now:
+            seconds, change, phase = self._turns.popleft()
+            self._screen.show(phase_line(change, phase, at=start + seconds, tz=None))
+
+    def _show_periods(self, now: float) -> None:
+        for period in self.collector.due(now):
+            block = period_block(period, tz=None, columns=self._screen.columns, suppressed=self._suppressed)
+            self._screen.show(block)
+
+
+def phase_turns(plan: Plan) -> list[Turn]:
+    """Give the beginning and the end of every phase, in the order they happen."""
+    starts = [*phase_starts(plan), duration(plan)]
+    turns: list[Turn] = []
+    for phase, start, end in zip(plan.phases, starts, starts[1:], strict=False):
+        turns += [(start, "started", phase), (end, "completed", phase)]
+    return turns

@@ -1,0 +1,421 @@
+"""The story of a run, told on a platform in memory: what is said to workers, what is printed, what is returned."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from signal import Signals
+from typing import Any
+
+import pytest
+
+from crew_on_paper import NEVER, PaperPlatform, PaperWorker, failed, finished, progress, ready
+from grapeshot_launcher.crew import Inbox, Signalled
+from grapeshot_launcher.errors import OutputRefused, PartFailed, WorkerFailed
+from grapeshot_launcher.options import RunOptions
+from grapeshot_launcher.prepare import new_run_id, prepare, report_path, worker_count
+from grapeshot_launcher.run import Stage, tell
+from grapeshot_launcher.screen import Screen
+from grapeshot_worker.errors import ScriptError
+from grapeshot_worker.messages import Facts, Go, Stop, Tally
+from grapeshot_worker.metrics.period import Period, RateCount
+from grapeshot_worker.plan import Assignment, Share
+from virtual_time import run_virtually
+
+NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+START = 1_795_435_200.0  # epoch s of the virtual loop's beginning, on a period's boundary
+SCRIPT = """
+config:
+  target: http://127.0.0.1:9
+  phases:
+    - {duration: 3, arrivalRate: 4, name: warm up}
+    - {duration: 2, arrivalCount: 2}
+scenarios:
+  - flow:
+      - get: {url: /}
+"""
+BEFORE = "before: {flow: [{get: {url: /login}}]}\n"
+AFTER = "after: {flow: [{get: {url: /logout}}]}\n"
+FAIL = """
+  plugins: {ensure: {conditions: [{expression: vusers.created > 1000}]}}
+scenarios:"""
+
+
+@dataclass
+class Told:
+    code: int
+    out: str
+    err: str
+    platform: PaperPlatform
+    report: dict[str, Any] | None
+
+
+def period(users: int, *, start: float = START) -> Period:
+    at = start * 1000
+    return Period(
+        start=int(at),
+        counters={"vusers.created": users, "http.requests": users},
+        rates={"http.request_rate": RateCount(users, at, at + 2000)},
+        first_counter_at=at,
+        last_counter_at=at + 2000,
+    )
+
+
+def good(assignment: Assignment) -> PaperWorker:
+    """A worker that starts every user of its share."""
+    users = assignment.share.of(14)
+    tally = Tally(planned=users, started=users, completed=users)
+    said = [
+        progress(assignment, 2, after=1.0, at=START + 1, tally=Tally(planned=users, started=1)),
+        finished(assignment, 3, after=5.0, tally=tally, facts=Facts(pid=1), periods=[period(users)]),
+    ]
+    if assignment.part != "load":
+        said = [finished(assignment, 2, variables={"token": "t1"} if assignment.part == "before" else {})]
+    stopped = Tally(planned=users, started=1, unstarted=users - 1, cut=1)
+    return PaperWorker(
+        [ready(assignment, planned=users)],
+        on_go=said,
+        on_stop=[finished(assignment, 9, after=0.1, tally=stopped, periods=[period(1)])],
+    )
+
+
+def run(
+    tmp_path: Path,
+    part: Callable[[Assignment], PaperWorker] = good,
+    *,
+    script: str = SCRIPT,
+    signals: Mapping[float, Signals] | None = None,
+    **flags: Any,
+) -> Told:
+    """Tell a run on virtual time; `signals` come at seconds from its beginning."""
+    path = tmp_path / "script.yml"
+    path.write_text(script, encoding="utf-8")
+    options = RunOptions(script=str(path), **flags)
+    test = prepare(options, environ={"ARTILLERY_TEST_RUN_ID": "t1"}, now=NOON, cpus=2)
+    platform, out, err = PaperPlatform(part), io.StringIO(), io.StringIO()
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        inbox: Inbox = asyncio.Queue()
+        for seconds, signal in (signals or {}).items():
+            loop.call_later(seconds, inbox.put_nowait, Signalled(signal))
+        screen = Screen(out, err, quiet=options.quiet)
+        began = loop.time()
+        return await tell(test, Stage(platform, screen, inbox, lambda: START + loop.time() - began))
+
+    code = run_virtually(main())
+    file = test.report
+    report = json.loads(file.read_text(encoding="utf-8")) if file is not None and file.exists() else None
+    return Told(code, out.getvalue(), err.getvalue(), platform, report)
+
+
+def in_order(text: str, *parts: str) -> bool:
+    """Whether the parts appear in the text, one after the other."""
+    return re.search(".*".join(map(re.escape, parts)), text, re.DOTALL) is not None
+
+
+def test_a_good_run_passes(tmp_path: Path) -> None:
+    """Every planned user is in the books, the verdict is pass, the exit code 0."""
+    told = run(tmp_path)
+
+    assert told.code == 0
+    assert "Virtual users: 14 planned = 14 started" in told.out
+    assert told.out.rstrip().endswith("Verdict: pass")
+    assert told.err == ""
+
+
+def test_everything_is_printed_in_the_reference_s_order(tmp_path: Path) -> None:
+    """Id, phases, periods, total time, summary, file, checks; the books and the verdict last."""
+    told = run(tmp_path, script=SCRIPT.replace("\nscenarios:", FAIL), output=str(tmp_path / "report.json"))
+
+    assert in_order(
+        told.out,
+        "Test run id: t1",
+        "Plan: 14 virtual users in 5 s, at most 4 a second, from 2 workers.",
+        "Phase started: warm up (index: 0, duration: 3s)",
+        "Phase completed: warm up (index: 0, duration: 3s)",
+        "Phase started: unnamed (index: 1, duration: 2s)",
+        "Phase completed: unnamed (index: 1, duration: 2s)",
+        "Metrics for period to: ",
+        "http.requests: .",
+        "All VUs finished. Total time: ",
+        "Summary report @ ",
+        "http.requests: .",
+        "Log file: ",
+        "Checks:",
+        "fail: vusers.created > 1000",
+        "Virtual users: ",
+        "Verdict: fail",
+    )
+    assert told.code == 1
+
+
+def test_every_worker_gets_its_share(tmp_path: Path) -> None:
+    """The assignments of the load differ in their share alone."""
+    told = run(tmp_path, workers=3)
+
+    assert [a.share for a in told.platform.assignments] == [Share(0, 3), Share(1, 3), Share(2, 3)]
+    assert {a.part for a in told.platform.assignments} == {"load"}
+    assert {a.run_id for a in told.platform.assignments} == {"t1"}
+
+
+def test_before_comes_first_and_its_variables_go_to_all(tmp_path: Path) -> None:
+    """One process runs `before`, then the load starts with what it captured, then `after` gets the same."""
+    told = run(tmp_path, script=SCRIPT + BEFORE + AFTER)
+
+    assert [(a.part, a.variables) for a in told.platform.assignments] == [
+        ("before", {}),
+        ("load", {"token": "t1"}),
+        ("load", {"token": "t1"}),
+        ("after", {"token": "t1"}),
+    ]
+    assert told.code == 0
+
+
+def test_a_failed_before_prevents_the_load(tmp_path: Path) -> None:
+    """Nothing else is started."""
+    started: list[str] = []
+
+    def part(assignment: Assignment) -> PaperWorker:
+        started.append(assignment.part)
+        return PaperWorker([ready(assignment)], on_go=[failed(assignment, message="no login", exit_code=1)])
+
+    with pytest.raises(PartFailed, match="no login") as caught:
+        run(tmp_path, part, script=SCRIPT + BEFORE)
+
+    assert caught.value.exit_code == 1
+    assert started == ["before"]
+
+
+def test_a_failed_after_comes_after_the_report(tmp_path: Path) -> None:
+    """The report is printed and written all the same; the exit code is 1."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if assignment.part == "after":
+            return PaperWorker(
+                [ready(assignment)], on_go=[failed(assignment, message="no logout", exit_code=1)]
+            )
+        return good(assignment)
+
+    told = run(tmp_path, part, script=SCRIPT + AFTER, output=str(tmp_path / "report.json"))
+
+    assert told.code == 1
+    assert "Summary report @ " in told.out
+    assert told.report is not None
+    assert told.err == "Error: no logout\n    Cause: A cause.\n"
+
+
+@pytest.mark.parametrize(("signal", "code"), [(Signals.SIGINT, 130), (Signals.SIGTERM, 143)])
+def test_a_stopped_run_is_reported_as_stopped(tmp_path: Path, signal: Signals, code: int) -> None:
+    """The load ends at once; what was measured is printed and written, marked; checks are not evaluated."""
+    told = run(
+        tmp_path,
+        script=SCRIPT.replace("\nscenarios:", FAIL) + AFTER,
+        signals={2.0: signal},
+        output=str(tmp_path / "report.json"),
+    )
+
+    assert told.code == code
+    assert [type(c) for c in told.platform.workers[0].heard] == [Go, Stop]
+    assert {a.part for a in told.platform.assignments} == {"load"}
+    assert "Virtual users: 14 planned = 2 started + 12 not started because the run was stopped" in told.out
+    assert "Verdict: stopped" in told.out
+    assert "Checks:" not in told.out
+    assert "Phase completed" not in told.out
+    assert "Stopping the load." in told.err
+    assert told.report is not None
+    assert told.report["grapeshot"]["verdict"] == "stopped"
+
+
+def test_a_worker_that_does_not_stop_is_lost(tmp_path: Path) -> None:
+    """It is killed after two seconds, and the users it was to start are booked as lost."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if assignment.share.index == 0:
+            return good(assignment)
+        return PaperWorker([ready(assignment, planned=7)], on_stop=NEVER)
+
+    told = run(tmp_path, part, signals={2.0: Signals.SIGINT})
+
+    assert told.platform.workers[1].killed
+    assert "Worker 2 did not answer the stop" in told.err
+    assert "7 lost with worker 2" in told.out
+    assert told.code == 130
+
+
+def test_a_silent_worker_makes_the_run_invalid(tmp_path: Path) -> None:
+    """One that says nothing for 30 s is ended; the others' numbers are reported, the verdict is invalid."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if assignment.share.index == 0:
+            return good(assignment)
+        return PaperWorker([ready(assignment, planned=7)], on_go=NEVER)
+
+    told = run(tmp_path, part)
+
+    assert told.code == 4
+    assert "Worker 2 said nothing for 30 s" in told.err
+    assert "7 started + 7 lost with worker 2" in told.out
+    assert "Verdict: invalid" in told.out
+
+
+def test_a_crashed_worker_gives_its_exit_code(tmp_path: Path) -> None:
+    """The rest of the load goes on; the failure is told at once, and decides the exit code."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if assignment.share.index == 0:
+            return good(assignment)
+        return PaperWorker([ready(assignment, planned=7)], on_go=[failed(assignment, message="killed by 9")])
+
+    told = run(tmp_path, part)
+
+    assert told.code == 11
+    assert told.err.startswith("killed by 9\n")
+    assert "7 started + 7 lost with worker 2" in told.out
+
+
+def test_a_worker_that_cannot_start_refuses_the_run(tmp_path: Path) -> None:
+    """There is no report, because there was no load."""
+    with pytest.raises(WorkerFailed, match="bad hooks"):
+        run(tmp_path, lambda a: PaperWorker([failed(a, 1, after=0.1, message="bad hooks")]))
+
+
+def test_quiet_leaves_the_id_the_author_s_lines_and_the_checks(tmp_path: Path) -> None:
+    """`-q` silences phases, reports, the file's name and a good verdict."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        worker = good(assignment)
+        worker.on_go = [*worker.on_go, (0.5, ("stdout", f"hello from {assignment.share.index}"))]
+        return worker
+
+    script = SCRIPT.replace("\nscenarios:", FAIL.replace("> 1000", "== 14"))
+    told = run(tmp_path, part, script=script, quiet=True, output=str(tmp_path / "report.json"))
+
+    assert sorted(told.out.splitlines()) == sorted(
+        [
+            "Test run id: t1",
+            "hello from 0",
+            "hello from 1",
+            "Checks:",
+            "ok: vusers.created == 14",
+        ]
+    )
+    assert told.report is not None
+
+
+def test_relayed_lines_cannot_repaint_the_terminal(tmp_path: Path) -> None:
+    """Control characters of a line are shown, tabs are kept; standard error stays standard error."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        worker = good(assignment)
+        worker.on_go = [*worker.on_go, (0.5, ("stderr", "a\tb\x1b[2J"))]
+        return worker
+
+    told = run(tmp_path, part, workers=1)
+
+    assert told.err == "a\tb\\x1b[2J\n"
+
+
+def test_the_report_file_holds_every_period(tmp_path: Path) -> None:
+    """Its intermediate counters add up to the aggregate's."""
+    told = run(tmp_path, output=str(tmp_path / "report.json"))
+
+    assert told.report is not None
+    assert told.report["aggregate"]["counters"]["http.requests"] == 14
+    assert sum(p["counters"]["http.requests"] for p in told.report["intermediate"]) == 14
+
+
+def test_a_report_that_cannot_be_written_is_told_last(tmp_path: Path) -> None:
+    """The numbers are on the screen before the refusal ends the command."""
+    file = tmp_path / "reports" / "report.json"
+    file.parent.mkdir()
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if file.parent.exists():
+            file.parent.rmdir()
+        return good(assignment)
+
+    with pytest.raises(OutputRefused, match="could not be written") as caught:
+        run(tmp_path, part, output=str(file))
+
+    assert caught.value.exit_code == 1
+
+
+def test_the_name_of_a_run_is_shown(tmp_path: Path) -> None:
+    """`--name` comes below the id."""
+    assert in_order(run(tmp_path, name="nightly").out, "Test run id: t1", "Name: nightly")
+
+
+def test_warnings_do_not_prevent_a_run(tmp_path: Path) -> None:
+    """They go to standard error, and into the report file."""
+    told = run(tmp_path, environment="nowhere", output=str(tmp_path / "report.json"))
+
+    assert told.code == 0
+    assert told.err.startswith("Warning: ")
+    assert "nowhere" in told.err
+    assert told.report is not None
+    assert len(told.report["grapeshot"]["warnings"]) == 1
+
+
+def test_a_bad_script_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    """All its problems are told at once."""
+    with pytest.raises(ScriptError) as caught:
+        run(
+            tmp_path, script="config: {target: http://127.0.0.1:9}\nscenarios:\n  - flow: [{get: {uri: /}}]\n"
+        )
+
+    assert caught.value.exit_code == 1
+
+
+# ---- what is settled before ----
+
+
+def test_a_report_goes_to_the_named_file(tmp_path: Path) -> None:
+    """The file need not exist, its directory must."""
+    assert report_path(str(tmp_path / "r.json"), NOON) == tmp_path / "r.json"
+    assert report_path(None, NOON) is None
+
+
+def test_a_directory_gets_a_file_named_by_the_moment(tmp_path: Path) -> None:
+    """As in the reference: artillery_report_YYYYMMDD_HHmmSS.json."""
+    assert report_path(str(tmp_path), NOON) == tmp_path / "artillery_report_20261123_120000.json"
+
+
+def test_a_missing_directory_is_refused_before_the_run(tmp_path: Path) -> None:
+    """With the reference's words and exit code 1; nothing is started."""
+    with pytest.raises(OutputRefused) as caught:
+        run(tmp_path, output=str(tmp_path / "missing" / "r.json"))
+
+    assert caught.value.message == f"Path does not exist: {tmp_path / 'missing'}"
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "cpus", "users", "expected"),
+    [
+        (None, 8, 1000, 8),
+        (4, 8, 1000, 4),
+        (16, 8, 1000, 16),
+        (None, 8, 3, 3),
+        (4, 8, 3, 3),
+        (None, 8, 0, 1),
+    ],
+)
+def test_how_many_workers(asked: int | None, cpus: int, users: int, expected: int) -> None:
+    """As asked, else one for each CPU; never more than there are users, and at least one."""
+    assert worker_count(asked, cpus=cpus, users=users) == expected
+
+
+def test_a_run_id_has_the_reference_s_form() -> None:
+    """`t`, then 4, 29 and 4 letters that can't be mistaken for each other."""
+    import random
+
+    letters = "[3456789abcdefghjkmnpqrtwxyz]"
+
+    assert re.fullmatch(f"t{letters}{{4}}_{letters}{{29}}_{letters}{{4}}", new_run_id(random.Random(1)))

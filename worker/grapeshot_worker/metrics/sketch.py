@@ -1,0 +1,209 @@
+"""A DDSketch: quantiles with a guaranteed relative error of 1 %, merged exactly (pure).
+
+Leaves to others: naming what is measured (recorder) and showing it (the launcher's views).
+
+Theory (Masson, Rim, Lee: "DDSketch", VLDB 2019). With γ = (1+α)/(1-α), bucket k holds the values in (γ^(k-1),
+γ^k] and answers with 2γ^k/(γ+1), which is at most α away from both ends, relative to the value. Negative
+values are mirrored; zero, and what is too small to have a logarithm worth having, has a bucket of its own.
+Merging adds bucket counts, so a merged sketch is the sketch of all the values.
+
+Weak spots: a value that *is* a power of γ may land in either of the two buckets it borders on, because the
+logarithm is rounded; both answer with an error of α, so the guarantee holds (to 1e-9). `sum` is a float sum:
+merging in another order may change its last digits, nothing else. An estimate may exceed `max` or fall below
+`min` by the same 1 %: the reference shows it so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+ACCURACY: Final = 0.01
+GAMMA: Final = (1 + ACCURACY) / (1 - ACCURACY)
+SMALLEST: Final = 1e-308  # what is nearer to zero counts as zero
+LARGEST: Final = 1e300  # leaves room for the sum and for γ^k below the largest float
+
+_LOG_GAMMA: Final = math.log(GAMMA)
+
+SUMMARY_KEYS: Final = ("min", "max", "count", "mean", "p50", "median", "p75", "p90", "p95", "p99", "p999")
+_QUANTILES: Final = {
+    "p50": 0.5,
+    "median": 0.5,
+    "p75": 0.75,
+    "p90": 0.9,
+    "p95": 0.95,
+    "p99": 0.99,
+    "p999": 0.999,
+}
+
+
+def bucket_index(value: float) -> int:
+    """Give the index of a positive value's bucket."""
+    return math.ceil(math.log(value) / _LOG_GAMMA)
+
+
+def bucket_value(index: int) -> float:
+    """Give what bucket `index` answers with."""
+    return 2 * math.pow(GAMMA, index) / (GAMMA + 1)
+
+
+def half_up(value: float, decimals: int = 0) -> float:
+    """Round half up, as JavaScript's Math.round does; a whole result is an int, to print without `.0`.
+
+    >>> half_up(26.25, 1), half_up(2.5), half_up(-2.5), half_up(26.04, 1)
+    (26.3, 3, -2, 26)
+    """
+    scale: int = 10**decimals
+    units: int = math.floor(value * scale + 0.5)
+    whole, rest = divmod(units, scale)
+    return units / scale if rest else whole
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sketch:
+    """Bucket counts by index, of positive and of negative values, and the exact side values, 0 at first."""
+
+    bins: Mapping[int, int] = field(default_factory=dict)
+    negative_bins: Mapping[int, int] = field(default_factory=dict)
+    zeros: int = 0
+    count: int = 0
+    sum: float = 0.0
+    min: float = 0.0
+    max: float = 0.0
+
+    @staticmethod
+    def of(values: Mapping[float, int]) -> Sketch:
+        """Make a sketch of value → how often; ValueError for what is not a finite number below 1e300."""
+        bins: dict[int, int] = {}
+        negative_bins: dict[int, int] = {}
+        zeros = 0
+        for value, times in values.items():
+            size = abs(value)
+            if not size <= LARGEST:  # also refuses NaN
+                raise ValueError(f"{value!r} can't be measured: not a finite number below {LARGEST:g}")
+            if times < 1:
+                raise ValueError(f"{value!r} was measured {times} times")
+            if size < SMALLEST:
+                zeros += times
+            else:
+                side = bins if value > 0 else negative_bins
+                index = bucket_index(size)
+                side[index] = side.get(index, 0) + times
+        if not values:
+            return Sketch()
+        return Sketch(
+            bins=bins,
+            negative_bins=negative_bins,
+            zeros=zeros,
+            count=sum(values.values()),
+            sum=math.fsum(value * times for value, times in values.items()),
+            min=float(min(values)),
+            max=float(max(values)),
+        )
+
+    def merge(self, other: Sketch) -> Sketch:
+        """Add two sketches (associative, commutative, changes neither)."""
+        if not other.count:
+            return self
+        if not self.count:
+            return other
+        return Sketch(
+            bins=_added(self.bins, other.bins),
+            negative_bins=_added(self.negative_bins, other.negative_bins),
+            zeros=self.zeros + other.zeros,
+            count=self.count + other.count,
+            sum=self.sum + other.sum,
+            min=min(self.min, other.min),
+            max=max(self.max, other.max),
+        )
+
+    def quantile(self, q: float) -> float:
+        """Give the bucket value of the element with 0-based index floor(q·(count-1)), ascending; 0 without
+        any.
+
+        >>> Sketch.of({1.0: 17, 4.0: 1}).summary()["p99"]
+        1
+        """
+        rank = q * (self.count - 1)
+        seen = 0
+        for value, count in self._ascending():
+            seen += count
+            if seen > rank:
+                return value
+        return 0.0
+
+    def summary(self) -> dict[str, float]:
+        """Give the numbers of a report, rounded half up to 1 decimal, in the order of `SUMMARY_KEYS`."""
+        mean = self.sum / self.count if self.count else 0.0
+        exact = {"min": self.min, "max": self.max, "count": self.count, "mean": mean}
+        quantiles = {name: self.quantile(q) for name, q in _QUANTILES.items()}
+        return {name: half_up(value, 1) for name, value in (exact | quantiles).items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain data that `from_json` reads back without loss: b, n = [index, count, …]; z = zeros."""
+        return {
+            "b": _flat(self.bins),
+            "n": _flat(self.negative_bins),
+            "z": self.zeros,
+            "sum": self.sum,
+            "min": self.min,
+            "max": self.max,
+        }
+
+    @staticmethod
+    def from_json(data: Any) -> Sketch:
+        """Read what `to_json` gave; ValueError for anything else."""
+        try:
+            bins, negative_bins, zeros = _paired(data["b"]), _paired(data["n"]), data["z"]
+            total, lowest, highest = (float(data[key]) for key in ("sum", "min", "max"))
+        except (KeyError, TypeError, IndexError) as fault:
+            raise ValueError(f"not a sketch: {fault}") from None
+        if not _is_count(zeros):
+            raise ValueError(f"not a sketch: {zeros!r} zeros")
+        count = sum(bins.values()) + sum(negative_bins.values()) + zeros
+        return Sketch(
+            bins=bins,
+            negative_bins=negative_bins,
+            zeros=zeros,
+            count=count,
+            sum=total,
+            min=lowest,
+            max=highest,
+        )
+
+    def _ascending(self) -> Iterable[tuple[float, int]]:
+        for index in sorted(self.negative_bins, reverse=True):
+            yield -bucket_value(index), self.negative_bins[index]
+        yield 0.0, self.zeros
+        for index in sorted(self.bins):
+            yield bucket_value(index), self.bins[index]
+
+
+def _added(one: Mapping[int, int], other: Mapping[int, int]) -> Mapping[int, int]:
+    if len(one) < len(other):
+        one, other = other, one
+    if not other:
+        return one
+    total = dict(one)
+    for index, count in other.items():
+        total[index] = total.get(index, 0) + count
+    return total
+
+
+def _flat(bins: Mapping[int, int]) -> list[int]:
+    return [number for index in sorted(bins) for number in (index, bins[index])]
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _paired(numbers: Any) -> dict[int, int]:
+    if type(numbers) is not list or len(numbers) % 2:
+        raise ValueError("not a sketch: buckets must be a list of index, count, …")
+    bins = dict(zip(numbers[::2], numbers[1::2], strict=True))
+    if not all(type(index) is int and _is_count(count) for index, count in bins.items()):
+        raise ValueError("not a sketch: buckets must be integers")
+    return bins

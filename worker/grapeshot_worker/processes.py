@@ -1,0 +1,155 @@
+"""Engine processes on this machine, joined to us by pipes.
+
+Leaves to others: what they do (session) and what their messages mean (the launcher).
+
+Pipes and plain processes only: `multiprocessing` needs /dev/shm for its locks and queues, and AWS Lambda has
+none. A child leaves the
+terminal's process group, so that a Ctrl-C reaches its parent alone; when the parent dies, its end of the pipe
+closes and the child ends
+the load by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+
+from grapeshot_worker.errors import Exit
+from grapeshot_worker.messages import Control, Failed, Finished, Message, decode, encode
+from grapeshot_worker.plan import Assignment
+
+LINE_LIMIT = 1 << 28  # bytes of one message: far above what a second of measurements takes
+LAST_LINES = 20  # of standard error, quoted when a process dies
+
+Output = tuple[str, str]  # ("stdout" or "stderr", one line without its end)
+
+
+class EngineProcess:
+    """One child `python -m grapeshot_worker`. Make it with `start`; read `messages` and `output` to their ends."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, messages: asyncio.StreamReader, assignment: Assignment
+    ) -> None:
+        self._process = process
+        self._messages = messages
+        self._assignment = assignment
+        self._last_errors: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
+        self._lines: asyncio.Queue[Output | None] = asyncio.Queue()
+        self._pumps = [
+            asyncio.create_task(self._pump("stdout", process.stdout)),
+            asyncio.create_task(self._pump("stderr", process.stderr)),
+        ]
+
+    @classmethod
+    async def start(
+        cls, assignment: Assignment, *, environ: Mapping[str, str], python: str = sys.executable
+    ) -> EngineProcess:
+        """Start a child and hand it its assignment."""
+        read_end, write_end = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                python,
+                "-m",
+                "grapeshot_worker",
+                "--messages",
+                str(write_end),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=[write_end],
+                start_new_session=True,
+                env=dict(environ),
+                limit=LINE_LIMIT,
+            )
+        except BaseException:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        reader = asyncio.StreamReader(limit=LINE_LIMIT)
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+        )
+        engine = cls(process, reader, assignment)
+        engine._write(assignment.to_json().encode() + b"\n")
+        return engine
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def send(self, control: Control) -> None:
+        """Tell the child; nothing happens if it has gone."""
+        self._write(encode(control))
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """Give the child's messages; a child that dies without its last word yields a Failed that says how."""
+        ended = False
+        sequence = 0
+        while line := await self._messages.readline():
+            message = decode(line)
+            assert not isinstance(message, Control)
+            ended = ended or isinstance(message, Finished | Failed)
+            sequence = message.sequence
+            yield message
+        if not ended:
+            code = await self._process.wait()
+            await asyncio.gather(*self._pumps)
+            yield self._epitaph(code, sequence + 1)
+
+    async def output(self) -> AsyncIterator[Output]:
+        """Give what the author's functions, `log` steps and faults print, line by line, until the child has gone."""
+        ends = 0
+        while ends < len(self._pumps):
+            line = await self._lines.get()
+            if line is None:
+                ends += 1
+            else:
+                yield line
+
+    def kill(self) -> None:
+        """End the child at once."""
+        if self._process.returncode is None:
+            self._process.kill()
+
+    async def wait(self) -> int:
+        """Wait for the child's end; give its exit code."""
+        code = await self._process.wait()
+        await asyncio.gather(*self._pumps)
+        return code
+
+    def _write(self, data: bytes) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None
+        if not stdin.is_closing():
+            stdin.write(data)
+
+    async def _pump(self, name: str, stream: asyncio.StreamReader | None) -> None:
+        assert stream is not None
+        while raw := await stream.readline():
+            text = raw.decode("utf-8", "replace").rstrip("\r\n")
+            if name == "stderr":
+                self._last_errors.append(text)
+            self._lines.put_nowait((name, text))
+        self._lines.put_nowait(None)
+
+    def _epitaph(self, code: int, sequence: int) -> Failed:
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        killed = -code == signal.SIGKILL
+        share = self._assignment.share
+        return Failed(
+            run_id=self._assignment.run_id,
+            generation=self._assignment.generation,
+            index=share.index,
+            sequence=sequence,
+            message=f"Worker {share.index + 1} of {share.count} {how} before it had finished.",
+            cause="\n".join(self._last_errors) or ("Out of memory, or somebody killed it." if killed else ""),
+            remedy="Give the run more memory or more workers." if killed else "",
+            exit_code=Exit.WORKER,
+        )

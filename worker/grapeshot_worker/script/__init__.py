@@ -1,0 +1,1 @@
+"""What the author wrote: from YAML to a TestScript (pure)."""

@@ -1,0 +1,231 @@
+"""One `get`, `post`, … of a scenario: what happens around a request, in the reference's order.
+
+probability → ifTrue → beforeRequest hooks → rendering → sending → captures and matches → afterResponse hooks →
+expect.
+
+Leaves to others: rendering (outgoing), sending and measuring (exchange), extracting (capture), checking
+(expect), hooks (hooks).
+What a request needs of all this is decided once, when the scenario is compiled; a plain request runs none of
+the rest.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from grapeshot_worker.errors import StepError
+from grapeshot_worker.script.expression import ExpressionError, compile_expression
+from grapeshot_worker.script.model import ExpectSettings, Request, Scenario
+from grapeshot_worker.script.request import parse_request
+from grapeshot_worker.script.template import MISSING, Template, Variables, to_text
+from grapeshot_worker.traffic.capture import PASSED, Outcome, compile_captures
+from grapeshot_worker.traffic.connection import NetworkError
+from grapeshot_worker.traffic.endpoints import compile_endpoint
+from grapeshot_worker.traffic.exchange import Exchanger
+from grapeshot_worker.traffic.expect import ExpectResult, compile_expectations, format_results
+from grapeshot_worker.traffic.hooks import Attributes
+from grapeshot_worker.traffic.outgoing import Outgoing, Renderer
+from grapeshot_worker.traffic.response import Response
+from grapeshot_worker.traffic.user import Engine, StepFunction, User
+
+FAILED_CAPTURE = "Failed capture or match"
+
+Condition = Callable[[User], bool]
+
+
+def compile_request(request: Request, scenario: Scenario, engine: Engine) -> StepFunction:
+    """Compile one request of a scenario into a step."""
+    compiled = HttpStep(request, scenario, engine)
+    before = (*scenario.before_request, *request.before_request)
+    perform = compiled.perform if not before else compiled.perform_changed
+    conditions = _conditions(request, engine)
+    if not conditions:
+        return perform
+
+    async def step(user: User) -> None:
+        for condition in conditions:
+            if not condition(user):
+                return
+        await perform(user)
+
+    return step
+
+
+class HttpStep:
+    """One compiled request and all that surrounds it."""
+
+    def __init__(self, request: Request, scenario: Scenario, engine: Engine) -> None:
+        script = engine.script
+        self._request = request
+        self._scenario = scenario
+        self._engine = engine
+        self._renderer = Renderer(request, script.http, script.source.directory, engine.rng)
+        self._exchanger = Exchanger(request, engine)
+        endpoints = script.plugins.endpoints
+        self._endpoint = (
+            compile_endpoint(request, script.target, endpoints) if endpoints is not None else None
+        )
+        self._namespace = endpoints.namespace if endpoints is not None else ""
+        self._capture = compile_captures(request.captures, request.matches, engine.rng)
+        self._expect = _compile_expect(request, script.plugins.expect, engine.print_line)
+        self._after = (*scenario.after_response, *request.after_response)
+        self._before = (*scenario.before_request, *request.before_request)
+        self._explained = False
+        self._label_names_only = bool(script.plugins.expect and script.plugins.expect.only_request_names)
+
+    async def perform(self, user: User) -> None:
+        """Do the request for one user; StepError ends the user."""
+        outgoing = self._renderer.render(user.variables)
+        endpoint = self._endpoint
+        if callable(endpoint):
+            endpoint = endpoint(user.variables, outgoing.url) or None
+        try:
+            response = await self._exchanger.send(user, outgoing, endpoint)
+        except NetworkError as error:
+            await self._tell_error(user, error, endpoint)
+            raise
+        captured = self._capture(response, user.variables) if self._capture is not None else PASSED
+        if self._after:
+            await self._call_after(user, outgoing, response)
+        if self._expect is not None:
+            self._check(user, outgoing, response)
+        if not captured:
+            self._explain(outgoing, captured)
+            raise StepError(FAILED_CAPTURE)
+
+    async def perform_changed(self, user: User) -> None:
+        """Let the beforeRequest hooks change the request as written, compile what they made of it, and do it."""
+        request = self._request
+        params = Attributes(copy.deepcopy(dict(request.params)))
+        params.update(url=request.url.source, method=request.method, uuid=user.variables.get("$uuid"))
+        params["headers"] = Attributes(params.get("headers") or {})
+        await self._call(user, self._before, params, user.context, self._engine.hooks.events)
+        method = str(params.pop("method", request.method))
+        params.pop("uuid", None)
+        script = self._engine.script
+        changed = parse_request(
+            method, params, target=script.target, http=script.http, functions=script.functions, base=request
+        )
+        await HttpStep(changed, self._scenario, self._engine).perform(user)
+
+    # ---- what surrounds it ----
+
+    def _explain(self, outgoing: Outgoing, outcome: Outcome) -> None:
+        # The counter does not say which capture failed, nor why; the first failure of each request does.
+        if self._explained:
+            return
+        self._explained = True
+        first = outcome.failures[0]
+        what = f"{first.capture.kind}: {to_text(first.capture.expression.source)}"
+        self._engine.print_line(f"First failed capture or match of {outgoing.method} {outgoing.url}: {what}: {first.reason}")
+
+    async def _call(self, user: User, names: Sequence[Template], *arguments: Any) -> None:
+        hooks = self._engine.hooks
+        for template in names:
+            name = to_text(template.render(user.variables))
+            if hooks.has(name):
+                await hooks.call(name, *arguments)
+            else:
+                hooks.warn_missing(name)
+
+    async def _call_after(self, user: User, outgoing: Outgoing, response: Response) -> None:
+        request = Attributes(copy.deepcopy(dict(self._request.params)))
+        request.update(url=outgoing.url, method=outgoing.method)
+        await self._call(
+            user, self._after, request, seen_response(response), user.context, self._engine.hooks.events
+        )
+
+    async def _tell_error(self, user: User, error: NetworkError, endpoint: str | None) -> None:
+        if endpoint is not None:
+            self._engine.recorder.count(f"{self._namespace}.{endpoint}.errors.{error.name}")
+        if self._scenario.on_error:
+            request = Attributes(dict(self._request.params), method=self._request.method)
+            await self._call(
+                user, self._scenario.on_error, error.name, request, user.context, self._engine.hooks.events
+            )
+
+    def _check(self, user: User, outgoing: Outgoing, response: Response) -> None:
+        assert self._expect is not None
+        results = self._expect(response, user.variables)
+        settings, recorder = self._engine.script.plugins.expect, self._engine.recorder
+        assert settings is not None
+        for result in results:
+            outcome = "ok" if result.ok else "failed"
+            recorder.count(f"plugins.expect.{outcome}")
+            recorder.count(f"plugins.expect.{outcome}.{result.kind}")
+        name = to_text(self._request.name.render(user.variables)) if self._request.name is not None else None
+        label = name if name and self._label_names_only else f"{outgoing.method} {outgoing.url}"
+        text = format_results(label, results, settings.output_format)
+        if text is not None:
+            self._engine.print_line(text)
+        if settings.failures_as_errors and not all(result.ok for result in results):
+            raise StepError(f"Failed expectations for request {name or outgoing.url}")
+
+
+def seen_response(response: Response) -> Attributes:
+    """Give a response as hooks see it: statusCode, headers (lower-case), body (text), timings.phases in ms."""
+    return Attributes(
+        statusCode=response.status,
+        headers=response.headers,
+        body=response.text,
+        url=response.url,
+        timings=Attributes(phases=Attributes(response.timings)),
+    )
+
+
+def _compile_expect(
+    request: Request, settings: ExpectSettings | None, notice: Callable[[str], None]
+) -> Callable[[Response, Variables], list[ExpectResult]] | None:
+    if settings is None or not (request.expectations or settings.default_200):
+        return None
+    return compile_expectations(request.expectations, settings, notice=notice)
+
+
+# ---- conditions ----
+
+
+def _conditions(request: Request, engine: Engine) -> list[Condition]:
+    conditions: list[Condition] = []
+    if request.probability is not None:
+        conditions.append(_by_chance(request.probability, engine.rng))
+    if request.if_true is not None:
+        conditions.append(_by_expression(request.if_true, engine))
+    return conditions
+
+
+def _by_chance(probability: Template, rng: random.Random) -> Condition:
+    def chance(user: User) -> bool:
+        try:
+            percent = float(to_text(probability.render(user.variables)))
+        except ValueError:
+            return True
+        return rng.random() * 100 < percent
+
+    return chance
+
+
+def _by_expression(text: str, engine: Engine) -> Condition:
+    hooks = engine.hooks
+    if hooks.has(text):
+        return lambda user: _is_truthy(hooks.call_now(text, user.variables))
+    try:
+        evaluate = compile_expression(text, rng=engine.rng)
+    except ExpressionError:
+        return lambda user: True  # as the reference: what can't be compiled does not hold a request back
+
+    def condition(user: User) -> bool:
+        variables: Mapping[str, Any] = user.variables
+        try:
+            return _is_truthy(evaluate(variables))
+        except ExpressionError:
+            return True
+
+    return condition
+
+
+def _is_truthy(value: Any) -> bool:
+    """JavaScript's truth: empty lists and objects are true, NaN is not."""
+    return value is not MISSING and (isinstance(value, dict | list) or (bool(value) and value == value))

@@ -1,0 +1,216 @@
+"""A request of the script, rendered for one user: method, url, head fields and body.
+
+Leaves to others: sending it (exchange), connections (connection), what happens around it (http).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from grapeshot_worker.errors import StepError
+from grapeshot_worker.script.model import HttpSettings, Request, Upload
+from grapeshot_worker.script.template import MISSING, Template, Variables, to_text
+from grapeshot_worker.traffic.bodies import FormFile, encode_form, encode_json, encode_multipart, encode_query
+
+BAD_REQUEST = "ERR_GOT_REQUEST_ERROR"  # the reference's name for options that make no request
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+
+_UNSENDABLE = re.compile(
+    r"[^\t\x20-\x7e\x80-\xff]"
+)  # a header value with one of these would split or garble the head
+
+Body = bytes | None
+BodyMaker = Callable[[Variables], tuple[Body, str | None]]  # → body, content type unless the script sets one
+
+
+class Outgoing(NamedTuple):
+    """A rendered request. `fields` are the head lines but for host, cookie and content-length, each ended by CRLF."""
+
+    method: str
+    url: str
+    fields: str
+    body: Body
+
+
+class Renderer:
+    """Renders one compiled request; what does not depend on the user is done here once."""
+
+    def __init__(self, request: Request, settings: HttpSettings, directory: str, rng: random.Random) -> None:
+        self._method = request.method
+        self._url = request.url.render
+        self._query = request.qs
+        self._make_body = compile_body(request, directory, rng)
+        fixed, self._varying = _split_headers(request)
+        self._fixed = fixed
+        self._has_type = any(name == "content-type" for name, _ in request.headers)
+        self._has_length = any(name == "content-length" for name, _ in request.headers)
+        self._auth = _compile_auth(request)
+        self._trace = (settings.trace_prefix, settings.trace_sampled) if settings.trace_prefix else None
+        self._rng = rng
+
+    def render(self, variables: Variables) -> Outgoing:
+        """Give the request for one user; StepError for what can't be sent."""
+        body, content_type = self._make_body(variables) if self._make_body is not None else (None, None)
+        url = self._url(variables)
+        if not isinstance(url, str):
+            url = to_text(url)
+        if not url.startswith("http"):
+            raise StepError(f"Invalid URL - {url}")
+        if self._query is not None:
+            url = url.partition("?")[0] + encode_query([(k, v.render(variables)) for k, v in self._query])
+        fields = self._fixed
+        for name, template in self._varying:
+            value = template.render(variables)
+            if value is not MISSING:
+                fields += _field(name, to_text(value))
+        if content_type is not None and not self._has_type:
+            fields += f"content-type: {content_type}\r\n"
+        if self._auth is not None:
+            fields += self._auth(variables)
+        if self._trace is not None:
+            fields += self._traceparent(*self._trace)
+        return Outgoing(self._method, url, fields, body)
+
+    def _traceparent(self, prefix: str, sampled: bool) -> str:
+        trace = prefix + f"{self._rng.getrandbits(128):032x}"[len(prefix) :]
+        return f"traceparent: 00-{trace}-{self._rng.getrandbits(64):016x}-{'01' if sampled else '00'}\r\n"
+
+
+def _split_headers(request: Request) -> tuple[str, list[tuple[str, Template]]]:
+    fixed, varying = "", []
+    for name, template in request.headers:
+        if not template.constant:
+            varying.append((name, template))
+        elif (value := template.render({})) is not MISSING:
+            fixed += _field(name, to_text(value))
+    names = {name for name, _ in request.headers}
+    if request.gzip and "accept-encoding" not in names:
+        fixed += f"accept-encoding: {ACCEPT_ENCODING}\r\n"
+    return fixed, varying
+
+
+def _field(name: str, value: str) -> str:
+    if _UNSENDABLE.search(value) or _UNSENDABLE.search(name):
+        raise StepError("ERR_INVALID_CHAR")
+    return f"{name}: {value}\r\n"
+
+
+def _compile_auth(request: Request) -> Callable[[Variables], str] | None:
+    if request.auth is None or any(name == "authorization" for name, _ in request.headers):
+        return None
+    user, password = request.auth
+
+    def auth(variables: Variables) -> str:
+        pair = f"{to_text(user.render(variables))}:{to_text(password.render(variables))}"
+        return f"authorization: Basic {base64.b64encode(pair.encode()).decode()}\r\n"
+
+    if user.constant and password.constant:
+        line = auth({})
+        return lambda variables: line
+    return auth
+
+
+# ---- bodies ----
+
+
+def compile_body(request: Request, directory: str, rng: random.Random) -> BodyMaker | None:
+    """Compile what makes the body; None when the request can't have one.
+
+    A truthy json drops the body, as the reference does.
+    """
+    if request.json is not None:
+        make = _json_body(request.json, request.body)
+    elif request.body is not None:
+        make = _text_body(request.body)
+    elif request.form is not None:
+        make = _form_body(request.form)
+    elif request.form_data is not None:
+        make = _multipart_body(request.form_data, directory, rng)
+    else:
+        return None
+    if request.method in ("GET", "HEAD") and not request.allow_get_body:
+        return _refuse_body(make)
+    return make
+
+
+def _refuse_body(make: BodyMaker) -> BodyMaker:
+    def refuse(variables: Variables) -> tuple[Body, str | None]:
+        if make(variables)[0] is not None:
+            raise StepError(BAD_REQUEST)
+        return None, None
+
+    return refuse
+
+
+def _json_body(json: Template, body: Template | None) -> BodyMaker:
+    fallback = _text_body(body) if body is not None else None
+
+    def make(variables: Variables) -> tuple[Body, str | None]:
+        value = json.render(variables)
+        truthy = isinstance(value, dict | list) or bool(value)
+        if not truthy and fallback is not None:
+            return fallback(variables)
+        if value is MISSING:
+            return None, None
+        if value is False:
+            raise StepError(BAD_REQUEST)
+        return encode_json(value), "application/json"
+
+    if json.constant and fallback is None and json.render({}) not in (MISSING, False):
+        ready = make({})
+        return lambda variables: ready
+    return make
+
+
+def _text_body(body: Template) -> BodyMaker:
+    def make(variables: Variables) -> tuple[Body, str | None]:
+        value = body.render(variables)
+        if isinstance(value, str):
+            return value.encode(), None
+        if isinstance(value, bytes | bytearray):  # set by a hook
+            return bytes(value), None
+        if value is MISSING or value is None:
+            return None, None
+        raise StepError(BAD_REQUEST)
+
+    return make
+
+
+def _form_body(form: Sequence[tuple[str, Template]]) -> BodyMaker:
+    def make(variables: Variables) -> tuple[Body, str | None]:
+        pairs = [(name, template.render(variables)) for name, template in form]
+        return encode_form(pairs), "application/x-www-form-urlencoded"
+
+    return make
+
+
+@lru_cache(maxsize=64)
+def _file_bytes(path: str) -> bytes:
+    # Uploaded files are read once per process, not once per request.
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _multipart_body(uploads: Sequence[Upload], directory: str, rng: random.Random) -> BodyMaker:
+    def field(upload: Upload, variables: Variables) -> tuple[str, Any, str | None]:
+        kind = to_text(upload.content_type.render(variables)) if upload.content_type is not None else None
+        if upload.file is not None:
+            path = to_text(upload.file.render(variables))
+            try:
+                content = _file_bytes(os.path.join(directory, path))
+            except OSError:
+                raise StepError(BAD_REQUEST) from None
+            return upload.name, FormFile(os.path.basename(path), content), kind
+        return upload.name, upload.value.render(variables) if upload.value is not None else "", kind
+
+    def make(variables: Variables) -> tuple[Body, str | None]:
+        boundary = f"--------------------------{rng.getrandbits(96):024x}"
+        return encode_multipart([field(u, variables) for u in uploads], boundary)
+
+    return make
