@@ -24,6 +24,18 @@ HOLDS = 0.97  # of the planned arrivals must have come, for a rate to count as k
 HIGHEST = 50_000  # arrivals a second: no client gets there
 
 
+@dataclass(frozen=True)
+class Rate:
+    """Requests a second, by the clock and by the client's CPU time.
+
+    The clock says what one gets here and now. The CPU time says what the client costs: it stays much the same when
+    other programs take turns on the core, and when it is the server that is at its limit.
+    """
+
+    clock: float
+    cpu: float
+
+
 class Silent(Exception):
     """A client that made no traffic; says what it wrote."""
 
@@ -37,12 +49,12 @@ class Bench:
     pin: list[str]
     seconds: float
 
-    def requests(self, peer: Peer, scenario: Scenario) -> float | None:
+    def requests(self, peer: Peer, scenario: Scenario) -> Rate | None:
         """Measure requests a second of 50 clients in a closed loop; None where the client can't do it."""
         command = peer.loop(scenario, self._target(scenario), self.folder)
         return None if command is None else self._rate(command)
 
-    def arrivals(self, peer: Peer, scenario: Scenario, hint: float) -> float | None:
+    def arrivals(self, peer: Peer, scenario: Scenario, hint: float) -> Rate | None:
         """Search the highest rate of users, a request each, that really arrive; None for closed-loop clients.
 
         A rate is kept when nginx sees 97 % of it. From a first rate that is kept it grows until one isn't, then the
@@ -51,14 +63,18 @@ class Bench:
         if peer.arrive(scenario, self._target(scenario), self.folder, 1) is None:
             return None
         rate, growth = (hint * 0.75, 1.15) if hint else (200.0, 2.0)
-        kept, failed = 0.0, float(HIGHEST)
-        while rate < failed:
-            kept, failed = (rate, failed) if self._keeps(peer, scenario, rate) else (kept, rate)
-            rate *= growth
-        for _ in range(2):
-            middle = (kept + failed) / 2
-            kept, failed = (middle, failed) if self._keeps(peer, scenario, middle) else (kept, middle)
-        return kept
+        low, high, best = 0.0, float(HIGHEST), Rate(0.0, 0.0)
+        halvings = 2
+        while halvings:
+            found = self._arriving(peer, scenario, round(rate))
+            if found.clock >= HOLDS * round(rate):
+                low, best = rate, found
+            else:
+                high = rate
+            growing = rate * growth < high
+            rate = rate * growth if growing else (low + high) / 2
+            halvings -= not growing
+        return best
 
     def parked(self, peer: Peer, users: int) -> float | None:
         """Measure bytes for each parked user: the client's memory with all of them, minus that with one."""
@@ -70,25 +86,26 @@ class Bench:
             with self._client(command) as client:
                 self._await(client, number)
                 time.sleep(SETTLE)
-                sizes.append(_memory(client.pid))
+                sizes.append(_family(client.pid).memory)
         return (sizes[0] - sizes[1]) / (users - 1)
 
     def _target(self, scenario: Scenario) -> str:
         return self.server.tls_url if scenario.tls else self.server.url
 
-    def _keeps(self, peer: Peer, scenario: Scenario, rate: float) -> bool:
-        command = peer.arrive(scenario, self._target(scenario), self.folder, round(rate))
+    def _arriving(self, peer: Peer, scenario: Scenario, rate: int) -> Rate:
+        command = peer.arrive(scenario, self._target(scenario), self.folder, rate)
         assert command is not None
-        return self._rate(command) >= HOLDS * round(rate)
+        return self._rate(command)
 
-    def _rate(self, command: list[str]) -> float:
+    def _rate(self, command: list[str]) -> Rate:
         with self._client(command) as client:
             self._await(client, 50)
             time.sleep(SETTLE)
-            first = self.server.counters()
+            first, spent = self.server.counters(), _family(client.pid).cpu
             time.sleep(self.seconds)
-            last = self.server.counters()
-        return (last.requests - first.requests - 1) / (last.at - first.at)  # one request was our own
+            last, spent = self.server.counters(), _family(client.pid).cpu - spent
+        requests = last.requests - first.requests - 1  # one was our own
+        return Rate(requests / (last.at - first.at), requests / max(spent, 0.01))
 
     @contextlib.contextmanager
     def _client(self, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
@@ -133,18 +150,27 @@ class Bench:
             time.sleep(0.05)
 
 
-def _memory(root: int) -> int:
-    """Give the resident memory of a process and all its descendants, in bytes (Linux)."""
-    parents, sizes = {}, {}
+@dataclass(frozen=True)
+class Family:
+    """What a process and all its descendants have used: CPU time in seconds, resident memory in bytes."""
+
+    cpu: float
+    memory: int
+
+
+def _family(root: int) -> Family:
+    """Add up a process and its descendants, from Linux's /proc."""
+    found: dict[int, tuple[int, float, int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            text = (folder / "status").read_text(encoding="utf-8")
+            stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue  # it has just ended
-        fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-        parents[int(folder.name)] = int(fields["PPid"])
-        sizes[int(folder.name)] = int(fields.get("VmRSS", "0 kB").split()[0]) * 1024
-    family = {root}
-    for _ in range(10):  # generations
-        family |= {pid for pid, parent in parents.items() if parent in family}
-    return sum(sizes.get(pid, 0) for pid in family)
+        fields = stat.rpartition(")")[2].split()  # from the third field on: state, parent, …
+        ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])
+        found[int(folder.name)] = (int(fields[1]), ticks / os.sysconf("SC_CLK_TCK"), pages)
+    members = {root}
+    while more := {pid for pid, (parent, _, _) in found.items() if parent in members} - members:
+        members |= more
+    used = [found[pid] for pid in members if pid in found]
+    return Family(sum(u[1] for u in used), sum(u[2] for u in used) * os.sysconf("SC_PAGE_SIZE"))

@@ -6,6 +6,7 @@ Leaves to others: running the commands (measure). A client that can't do a scena
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,13 @@ class Peer:
 
     name: str
     program: str | None
+    asking: str = "--version"  # what makes the program tell its version
+
+    def version(self) -> str:
+        """Give the program's version, or nothing where it does not tell."""
+        run = subprocess.run([str(self.program), self.asking], capture_output=True, text=True, check=False)
+        found = re.search(r"\d+\.\d+[\w.]*", run.stdout + run.stderr) if self.asking else None
+        return found.group() if found else "(version not told)"
 
     def loop(self, scenario: Scenario, target: str, folder: Path) -> list[str] | None:
         """Give the command of 50 clients in a closed loop."""
@@ -115,8 +123,8 @@ def all_peers() -> list[Peer]:
     )
     return [
         Grapeshot("Grapeshot", own),
-        Wrk("wrk", shutil.which("wrk")),
-        Hey("hey", shutil.which("hey")),
+        Wrk("wrk", shutil.which("wrk"), "-v"),
+        Hey("hey", shutil.which("hey"), ""),
         Scripted("Artillery", _find("artillery", FOLDER / "artillery/node_modules/.bin/artillery")),
         Locust("Locust", _find("locust", FOLDER / "locust/bin/locust")),
     ]

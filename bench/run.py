@@ -20,11 +20,11 @@ from pathlib import Path
 import nginx
 import peers
 import table
-from measure import Bench, Silent
+from measure import Bench, Rate, Silent
 from peers import Peer
 from scenarios import SCENARIOS, Scenario
 
-Rounds = defaultdict[tuple[str, str], list[float]]
+Rounds = defaultdict[tuple[str, str], list[Rate]]
 
 
 def options() -> argparse.Namespace:
@@ -70,8 +70,13 @@ def report(bench: Bench, clients: list[Peer], chosen: argparse.Namespace) -> Non
             for client in clients:
                 measure(bench, client, scenario, results)
             say(f"round {number + 1} of {chosen.rounds} of {scenario.key!r} is done")
+    print("Versions: " + ", ".join(f"{client.name} {client.version()}" for client in clients) + "\n")
     if rows:
-        print(table.rates(results, titles, names), "\n", table.spread(results, titles, names), sep="\n")
+        clock = {key: [rate.clock for rate in rates] for key, rates in results.items()}
+        cpu = {key: [rate.cpu for rate in rates] for key, rates in results.items()}
+        print(table.rates("requests/s", clock, titles, names) + "\n")
+        print(table.rates("requests per CPU second of the client", cpu, titles, names) + "\n")
+        print(table.spread(clock, titles, names))
     if not chosen.scenario or "memory" in chosen.scenario:
         print("", table.memory(parked(bench, clients, chosen.users), chosen.users), sep="\n")
 
@@ -82,7 +87,7 @@ def measure(bench: Bench, client: Peer, scenario: Scenario, results: Rounds) -> 
     try:
         rate = None
         if scenario.fresh:
-            rate = bench.arrivals(client, scenario, max(found, default=0))
+            rate = bench.arrivals(client, scenario, max((each.clock for each in found), default=0))
         if rate is None:  # a closed loop, which opens a new connection for each request where it should
             rate = bench.requests(client, scenario)
     except Silent as error:
@@ -90,7 +95,7 @@ def measure(bench: Bench, client: Peer, scenario: Scenario, results: Rounds) -> 
         return
     if rate is not None:
         found.append(rate)
-        say(f"{scenario.key:8} {client.name:10} {rate:10,.0f}/s")
+        say(f"{scenario.key:8} {client.name:10} {rate.clock:10,.0f}/s {rate.cpu:10,.0f} per CPU second")
 
 
 def parked(bench: Bench, clients: list[Peer], users: int) -> dict[str, float]:

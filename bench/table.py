@@ -9,10 +9,11 @@ Results = Mapping[tuple[str, str], Sequence[float]]  # (row, client) → one num
 REFERENCE = "wrk"  # the client the others are divided by
 
 
-def rates(results: Results, rows: Mapping[str, str], clients: Sequence[str]) -> str:
-    """Give requests a second: medians, and what part of the reference's they are.
+def rates(unit: str, results: Results, rows: Mapping[str, str], clients: Sequence[str]) -> str:
+    """Give rates: medians, and what part of the reference's they are.
 
-    >>> print(rates({("a", "wrk"): [100, 300, 200], ("a", "x"): [50.0]}, {"a": "GET"}, ["x", "wrk", "y"]))
+    >>> found = {("a", "wrk"): [100.0, 300.0, 200.0], ("a", "x"): [50.0]}
+    >>> print(rates("requests/s", found, {"a": "GET"}, ["x", "wrk", "y"]))
     | requests/s | x | wrk | y |
     | --- | ---: | ---: | ---: |
     | GET | 50 (0.25×) | 200 (1.00×) | – |
@@ -22,7 +23,7 @@ def rates(results: Results, rows: Mapping[str, str], clients: Sequence[str]) -> 
         measure = results.get((key, REFERENCE))
         cells = [_cell(results.get((key, client)), measure) for client in clients]
         body.append([title, *cells])
-    return _table(["requests/s", *clients], body)
+    return _table([unit, *clients], body)
 
 
 def spread(results: Results, rows: Mapping[str, str], clients: Sequence[str]) -> str:

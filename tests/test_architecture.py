@@ -187,6 +187,8 @@ def _exits(module: ast.Module) -> Iterator[int]:
                 yield node.lineno
             case ast.Raise(exc=ast.Name(id="SystemExit") | ast.Call(func=ast.Name(id="SystemExit"))):
                 yield node.lineno
+            case _:
+                pass
 
 
 def test_tests_neither_patch_nor_sleep() -> None:

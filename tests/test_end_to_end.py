@@ -200,7 +200,7 @@ def test_a_killed_worker_is_lost_by_name_and_the_run_invalid(target: Target, tmp
     output, _ = run.communicate(timeout=40)
     books = report_of(out)["grapeshot"]["books"]
 
-    assert run.returncode == 4, output
+    assert run.returncode == 11, output
     assert report_of(out)["grapeshot"]["verdict"] == "invalid"
     assert books["lost"] > 0
     assert books["planned"] == 120 == books["started"] + sum(books["dropped"].values()) + books["lost"]
@@ -270,7 +270,7 @@ def test_a_failing_before_starts_no_load(target: Target, tmp_path: Path) -> None
     path = script(
         tmp_path,
         SIMPLE.format(target=target.url)
-        + 'before:\n  flow:\n    - get: { url: "/json", capture: { json: "$.nothing", as: x } }\n',
+        + 'before:\n  flow:\n    - get: { url: "/json", capture: { json: "$.absent", as: x } }\n',
     )
     done = grapeshot("run", path)
 

@@ -39,10 +39,17 @@ def run(options: RunOptions, *, environ: Mapping[str, str], leave: Callable[[int
     """
     test = prepare(options, environ=environ, now=datetime.now().astimezone(), cpus=usable_cpus())
 
+    platform = Processes(test.environ)
+
     async def main(screen: Screen) -> int:
+        def leave_nothing(code: int) -> None:
+            platform.kill_all()
+            screen.still()
+            leave(code)
+
         inbox: Inbox = asyncio.Queue()
-        with listening(inbox, leave=leave):
-            return await tell(test, Stage(Processes(test.environ), screen, inbox, time.time))
+        with listening(inbox, leave=leave_nothing):
+            return await tell(test, Stage(platform, screen, inbox, time.time))
 
     with Screen(sys.stdout, sys.stderr, quiet=options.quiet) as screen:
         return asyncio.run(main(screen))

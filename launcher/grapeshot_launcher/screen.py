@@ -10,6 +10,7 @@ otherwise repaint the terminal.
 from __future__ import annotations
 
 import os
+import shutil
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
@@ -45,7 +46,7 @@ class Screen:
     @property
     def columns(self) -> int | None:
         """The terminal's width, None where there is no terminal."""
-        return os.get_terminal_size(self._out.fileno()).columns if self._out.isatty() else None
+        return shutil.get_terminal_size().columns if self._out.isatty() else None
 
     def say(self, text: str) -> None:
         """Write what is always shown."""

@@ -156,7 +156,7 @@ def test_the_file_is_indented_and_broken_text_survives() -> None:
 
 def test_the_order_of_arrival_does_not_show() -> None:
     """The same numbers give the same file, whichever worker spoke first."""
-    turned = tuple(Period(start=p.start, counters=dict(reversed(p.counters.items()))) for p in PERIODS)
+    turned = tuple(Period(start=p.start, counters=dict(reversed(list(p.counters.items())))) for p in PERIODS)
     straight = tuple(Period(start=p.start, counters=p.counters) for p in PERIODS)
 
     assert json.dumps(report_object(report(turned))) == json.dumps(report_object(report(straight)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import random
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -414,8 +415,6 @@ def test_how_many_workers(asked: int | None, cpus: int, users: int, expected: in
 
 def test_a_run_id_has_the_reference_s_form() -> None:
     """`t`, then 4, 29 and 4 letters that can't be mistaken for each other."""
-    import random
-
     letters = "[3456789abcdefghjkmnpqrtwxyz]"
 
     assert re.fullmatch(f"t{letters}{{4}}_{letters}{{29}}_{letters}{{4}}", new_run_id(random.Random(1)))

@@ -49,7 +49,7 @@ JSON = st.recursive(
         ([float("nan"), float("inf")], "[null,null]"),
         ([float("nan"), 1.0], "[null,1]"),
         (2**70, "1180591620717411303424"),
-        ({1: "a", None: 2, True: 3, 1.5: 4}, '{"1":"a","null":2,"true":3,"1.5":4}'),
+        ({2: "a", None: 2, True: 3, 1.5: 4}, '{"2":"a","null":2,"true":3,"1.5":4}'),
         ([1, MISSING, {"gone": MISSING, "b": 1}], '[1,null,{"b":1}]'),
         ((1, 2), "[1,2]"),
         ("\ud83d", '"\\ud83d"'),
@@ -140,7 +140,8 @@ def test_multipart_layout() -> None:
     assert body == (
         b'--BOUND\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
         b'--BOUND\r\nContent-Disposition: form-data; name="j"\r\nContent-Type: application/json\r\n\r\n{}\r\n'
-        b'--BOUND\r\nContent-Disposition: form-data; name="f"; filename="x.csv"\r\nContent-Type: text/csv\r\n\r\n1,2\n\r\n'
+        b'--BOUND\r\nContent-Disposition: form-data; name="f"; filename="x.csv"\r\n'
+        b"Content-Type: text/csv\r\n\r\n1,2\n\r\n"
         b"--BOUND--\r\n"
     )
 
@@ -170,7 +171,7 @@ def test_multipart_is_read_by_a_parser() -> None:
     )
     message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
 
-    parts = list(message.iter_parts())  # type: ignore[attr-defined]
+    parts = list(message.iter_parts())
     assert [part.get_payload(decode=True) for part in parts] == ["é".encode(), bytes(range(256))]
 
 
@@ -231,7 +232,7 @@ def test_broken_data_fails_the_step(name: str, pack: Callable[[bytes], bytes]) -
     packed = pack(bytes(range(256)) * 40)
     with pytest.raises(StepError, match="Z_BUF_ERROR"):
         decode_body(packed[:-6], name)
-    with pytest.raises(StepError, match="Z_DATA_ERROR|Z_BUF_ERROR"):
+    with pytest.raises(StepError, match=r"Z_DATA_ERROR|Z_BUF_ERROR"):
         decode_body(b"\xff\xfe plain text, no archive", name)
 
 

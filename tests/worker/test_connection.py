@@ -13,6 +13,7 @@ from exact_server import Handler, SetClock, replying, run, serving
 from grapeshot_worker.script.model import HttpSettings
 from grapeshot_worker.traffic.connection import Connection, Connector
 from grapeshot_worker.traffic.network_errors import NetworkError
+from grapeshot_worker.traffic.pending import Pending
 from grapeshot_worker.traffic.response import Response
 from grapeshot_worker.traffic.url import Origin
 
@@ -533,3 +534,39 @@ def test_a_connection_that_does_not_open_in_time() -> None:
 
     with pytest.raises(NetworkError, match="ERR_SOCKET_TIMEOUT"):
         run(main())
+
+
+class SlowLine:
+    """A connection whose upload advances by 1 kB each time it is asked, until it has stood still at `stuck_at`."""
+
+    def __init__(self, stuck_at: int) -> None:
+        self.left, self.stuck_at, self.failed = 20_000, stuck_at, ""
+
+    def fail(self, name: str) -> None:
+        self.failed = name
+
+    def close(self) -> None:
+        raise AssertionError("not asked for")
+
+    def unsent(self) -> int:
+        self.left = max(self.left - 1000, self.stuck_at)
+        return self.left
+
+
+@pytest.mark.parametrize(("stuck_at", "silent_at"), [(20_000, 1008.0), (15_000, 1013.0)])
+def test_a_slow_upload_is_no_silence(stuck_at: int, silent_at: float) -> None:
+    """As long as the body gets shorter the server is alive; 8 s after it stopped the exchange ends."""
+
+    async def main() -> float:
+        clock = SetClock()
+        line, pending = SlowLine(stuck_at), Pending(clock)
+        pending.connection, pending.future = line, asyncio.get_running_loop().create_future()
+        pending.header_timeout, pending.silence_timeout = 3.0, 8.0
+        pending.started, pending.last_sign, pending.unsent = clock.now, clock.now, 20_000
+        while not line.failed:
+            clock.now += 1.0
+            pending.check(clock.now)
+        assert line.failed == "ERR_SOCKET_TIMEOUT"
+        return clock.now
+
+    assert run(main()) == silent_at

@@ -182,8 +182,8 @@ def test_loose_mode_takes_cookies_without_a_name(
     set_cookie: str, strict: str | None, loose: str | None
 ) -> None:
     """What has no name can't be parsed, but for `looseMode`; what can't be parsed is counted."""
-    for options, header in (({}, strict), ({"looseMode": True}, loose)):
-        cookies = jar(**options)
+    for loose_mode, header in ((False, strict), (True, loose)):
+        cookies = jar(looseMode=loose_mode)
         unparsable = cookies.store([set_cookie.encode("latin-1")], "h.test", "/", False)
 
         assert cookies.header("h.test", "/", False) == header

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from grapeshot_worker.script.dotenv import parse_dotenv
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from grapeshot_worker.script.duration import DurationError, parse_duration, parse_think
 
 
@@ -37,7 +38,8 @@ def test_a_duration_is_read_as_seconds(written: Any, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", [1.5, 0, "0", "0s", "-5s", -1, "ten", "", "10 parsecs", None, True, [], "1 s s", "1e3", "{{ x }}"]
+    "written",
+    [1.5, 0, "0", "0s", "-5s", -1, "ten", "", "10 parsecs", None, True, [], "1 s s", "1e3", "{{ x }}"],
 )
 def test_what_is_no_duration_is_refused(written: Any) -> None:
     """Fractions as numbers, nothing, less than nothing and garbage are no durations."""

@@ -12,6 +12,7 @@ import pytest
 from grapeshot_worker.errors import GrapeshotError, StepError
 from grapeshot_worker.metrics.recorder import Recorder
 from grapeshot_worker.traffic.hooks import Attributes, Context, Hooks, load_module
+from grapeshot_worker.traffic.notices import Notices
 
 SOURCE = """
 import asyncio
@@ -76,7 +77,7 @@ def hooks_of(tmp_path: Path, source: str = SOURCE) -> tuple[Hooks, Recorder, lis
     path.write_text(source)
     recorder = Recorder(time.perf_counter, epoch=0)
     told: list[str] = []
-    return Hooks(load_module(str(path)), recorder, told.append), recorder, told
+    return Hooks(load_module(str(path)), recorder, Notices(told.append)), recorder, told
 
 
 def call(hooks: Hooks, name: str) -> dict[str, Any]:

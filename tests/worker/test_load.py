@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from grapeshot_worker.errors import ScriptError
 from grapeshot_worker.script.functions import builtin_functions
 from grapeshot_worker.script.load import ScriptOptions, load_script
@@ -43,7 +44,9 @@ def reader(files: dict[str, str]) -> Callable[[str], str]:
     return read
 
 
-def load(script: str = SCRIPT, *, files: dict[str, str] | None = None, env: Any = None, **flags: Any) -> ScriptSource:
+def load(
+    script: str = SCRIPT, *, files: dict[str, str] | None = None, env: Any = None, **flags: Any
+) -> ScriptSource:
     return load_script(
         ScriptOptions(script="s.yml", **flags),
         environ=env or {},
@@ -179,7 +182,8 @@ def test_config_is_filled_in_once_from_what_is_known_before_the_run() -> None:
 def test_what_has_no_value_in_config_disappears_with_a_warning() -> None:
     """A whole-value template removes its key, a part of a text becomes `undefined`; both are told."""
     source = load(
-        "config:\n  target: http://h\n  variables: {a: 1}\n  ws:\n    x: '{{ a }}'\n    y: 'v-{{ a }}'\n    z: ['{{ a }}']\n"
+        "config:\n  target: http://h\n  variables: {a: 1}\n"
+        "  ws:\n    x: '{{ a }}'\n    y: 'v-{{ a }}'\n    z: ['{{ a }}']\n"
     )
 
     assert source.document["config"]["ws"] == {"y": "v-undefined", "z": [None]}

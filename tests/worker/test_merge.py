@@ -6,10 +6,11 @@ import copy
 from typing import Any, Literal
 
 import pytest
-from grapeshot_worker.script.merge import merge, moved
-from grapeshot_worker.script.source import Document, read_document
 from hypothesis import given
 from hypothesis import strategies as st
+
+from grapeshot_worker.script.merge import merge, moved
+from grapeshot_worker.script.source import Document, read_document
 
 
 @pytest.mark.parametrize(

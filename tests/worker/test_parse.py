@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+
 from grapeshot_worker.errors import ScriptError
 from grapeshot_worker.script.functions import builtin_functions
 from grapeshot_worker.script.load import ScriptOptions, load_script
@@ -176,6 +177,13 @@ def test_a_broken_rule_is_told_in_the_reference_s_words(text: str, message: str,
     assert refused(text).exit_code == 1
 
 
+def test_a_request_that_is_not_indented_is_told_how() -> None:
+    """The commonest slip has a remedy of its own."""
+    error = refused(with_flow("- get:\n  url: /"))
+
+    assert "Indent what belongs to 'get' deeper than 'get' itself." in error.message
+
+
 def test_all_faults_are_told_at_once() -> None:
     """Structure, phases, plugins, CSV and processor faults come together; the exit code is validation's."""
     text = """\
@@ -208,7 +216,7 @@ scenarios:
         ("Invalid duration for phase: 1.5", 8),
         ('"config.phases[1]" says nothing about arrivals', 10),
         ('"config.plugins.ensure.thresholds[0].http.response_time.p99" must be a number', 14),
-        ("can't read the CSV file ./users.csv: No such file or directory", 5),
+        ("can't read the CSV file users.csv: No such file or directory", 5),
         ("the processor hooks.js is JavaScript or TypeScript, which can't be run here", 3),
         ("WebSocket scenarios can't be run yet (engine: ws)", 20),
     ]
@@ -290,11 +298,29 @@ def test_a_phase_that_makes_no_sense_is_refused(written: str, message: str, code
     assert error.exit_code == code
 
 
+def test_an_unknown_mode_is_warned_of_where_it_stands() -> None:
+    """Once for the config's, once for a phase's own."""
+    script = configured(
+        "  mode: random\n  phases:\n    - {duration: 1, arrivalRate: 1}\n"
+        "    - {duration: 1, arrivalRate: 1, mode: gauss}\n"
+    )
+
+    assert [(w.message, w.place and w.place.line) for w in script.warnings] == [
+        ("unknown arrival mode random", 3),
+        ("unknown arrival mode gauss", 6),
+    ]
+
+
+def test_what_a_phase_says_in_vain_is_warned_of() -> None:
+    """A pause has no arrivals."""
+    script = configured("  phases:\n    - {pause: 5, arrivalRate: 3}\n")
+
+    assert warnings(script) == ['"arrivalRate" has no effect beside "pause"']
+
+
 def test_no_phases_is_one_arrival_and_none_is_none() -> None:
     """A script without phases starts one user; an empty list starts nobody."""
-    assert configured("").phases == (
-        Phase(index=0, kind="count", duration=1.0, written_duration=1, count=1),
-    )
+    assert configured("").phases == (Phase(index=0, kind="count", duration=1.0, written_duration=1, count=1),)
     assert configured("  phases: []\n").phases == ()
 
 
@@ -415,7 +441,8 @@ THREE = HEAD + (
 def test_scenarios_have_weights_names_and_hooks() -> None:
     """A scenario without a name is counted under its position."""
     script = parse(
-        HEAD + "scenarios:\n  - weight: '{{ w }}'\n    flow: []\n    beforeRequest: sign\n    onError: [a, b]\n"
+        HEAD
+        + "scenarios:\n  - weight: '{{ w }}'\n    flow: []\n    beforeRequest: sign\n    onError: [a, b]\n"
         "    beforeScenario: [x]\n    afterScenario: y\n  - name: two\n    flow: []\n"
     )
     first, second = script.scenarios
@@ -539,7 +566,12 @@ def test_csv_files_are_read_from_the_script_s_folder() -> None:
     first, second = configured(config, files={"data/u.csv": "id,name\n1,ann\n2,bob\n"}).payloads
 
     assert (first.rows, first.fields, first.sequence) == (((1, "ann"), (2, "bob")), ("id", "name"), True)
-    assert (second.rows[1], second.name, second.load_all, second.ordered) == (("1", "ann"), "rows", True, False)
+    assert (second.rows[1], second.name, second.load_all, second.ordered) == (
+        ("1", "ann"),
+        "rows",
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -548,16 +580,22 @@ def test_csv_files_are_read_from_the_script_s_folder() -> None:
         ("{fields: [a]}", '"config.payload[0].path" is required', "s.yml:3 (config.payload[0].path)"),
         (
             "{path: no.csv, fields: [a]}",
-            "can't read the CSV file ./no.csv: No such file or directory",
+            "can't read the CSV file no.csv: No such file or directory",
             "s.yml:3 (config.payload[0].path)",
         ),
-        ("{path: u.csv, fields: a}", '"config.payload[0].fields" must be an array', "s.yml:3 (config.payload[0].fields)"),
-        ("{path: u.csv, fields: [a]}", "Invalid Record Length: expect 1, got 2 on line 2", "./u.csv:2"),
+        (
+            "{path: u.csv, fields: a}",
+            '"config.payload[0].fields" must be an array',
+            "s.yml:3 (config.payload[0].fields)",
+        ),
+        ("{path: u.csv, fields: [a]}", "Invalid Record Length: expect 1, got 2 on line 2", "u.csv:2"),
     ],
 )
 def test_a_csv_file_that_can_not_be_read_is_refused(payload: str, message: str, place: str) -> None:
     """The place is in the script, or in the CSV file itself."""
-    error = refused(with_flow("- get: {url: /}", config=f"  payload: {payload}\n"), files={"u.csv": "1\n2,3\n"})
+    error = refused(
+        with_flow("- get: {url: /}", config=f"  payload: {payload}\n"), files={"u.csv": "1\n2,3\n"}
+    )
 
     assert [(p.message, str(p.place)) for p in error.problems] == [(message, place)]
 
@@ -776,7 +814,9 @@ def test_a_plugin_without_effect_is_warned_of(plugins: str, message: str, remedy
         (with_flow("- log: x", config="  enviroments: {}\n"), "enviroments", 3, "environments"),
         (with_flow("- log: x", config="  http:\n    timeOut: 5\n"), "timeOut", 4, "timeout"),
         (
-            with_flow("- log: x", config="  phases:\n    - duration: 1\n      arrivalRate: 1\n      rampto: 3\n"),
+            with_flow(
+                "- log: x", config="  phases:\n    - duration: 1\n      arrivalRate: 1\n      rampto: 3\n"
+            ),
             "rampto",
             6,
             "rampTo",
@@ -790,9 +830,20 @@ def test_a_plugin_without_effect_is_warned_of(plugins: str, message: str, remedy
         (HEAD + "scenarios:\n  - wieght: 3\n    flow: []\n", "wieght", 4, "weight"),
         (with_flow("- get:\n    url: /\n    header: {}"), "header", 7, "headers"),
         (with_flow("- loop: []\n  cuont: 3"), "cuont", 6, "count"),
+        (with_flow("- head: {url: /}\n- head:\n    url: /\n    ulr: /"), "ulr", 8, "url"),
         (with_flow("- loop:\n    - parallel: []\n      limt: 3\n  count: 1"), "limt", 7, "limit"),
-        (with_flow("- get:\n    url: /\n    capture: {json: $.a, as: b, stict: false}"), "stict", 7, "strict"),
-        (with_flow("- get:\n    url: /\n    expect:\n      - statuscode: 200"), "statuscode", 8, "statusCode"),
+        (
+            with_flow("- get:\n    url: /\n    capture: {json: $.a, as: b, stict: false}"),
+            "stict",
+            7,
+            "strict",
+        ),
+        (
+            with_flow("- get:\n    url: /\n    expect:\n      - statuscode: 200"),
+            "statuscode",
+            8,
+            "statusCode",
+        ),
     ],
 )
 def test_an_unknown_key_is_warned_of_with_the_nearest(text: str, key: str, line: int, hint: str) -> None:

@@ -7,12 +7,13 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from grapeshot_worker.errors import Place, StepError
 from grapeshot_worker.script.model import Expectation, HttpSettings, Request, Upload
 from grapeshot_worker.script.request import parse_request
 from grapeshot_worker.script.template import Template, compile_template
-from hypothesis import given
-from hypothesis import strategies as st
 
 SETTINGS = HttpSettings(
     default_headers=(
@@ -22,7 +23,9 @@ SETTINGS = HttpSettings(
 )
 
 
-def make(params: dict[str, Any], *, method: str = "get", http: HttpSettings = SETTINGS, **more: Any) -> Request:
+def make(
+    params: dict[str, Any], *, method: str = "get", http: HttpSettings = SETTINGS, **more: Any
+) -> Request:
     return parse_request(method, params, target="http://h/base", http=http, functions={}, **more)
 
 
@@ -305,7 +308,9 @@ def test_taking_over_parts_changes_nothing(before: dict[str, Any], after: dict[s
 
 def test_compiling_a_changed_request_is_quick() -> None:
     """It happens for each request with a `beforeRequest` function: tens of microseconds, with much room here."""
-    base = make({"url": "/a/{{ b }}", "headers": {"x": "1"}, "json": {"n": ["{{ a }}"] * 5}, "expect": {"a": 1}})
+    base = make(
+        {"url": "/a/{{ b }}", "headers": {"x": "1"}, "json": {"n": ["{{ a }}"] * 5}, "expect": {"a": 1}}
+    )
     params = copy.deepcopy(dict(base.params))
     params["headers"]["y"] = "2"
     start = time.perf_counter()

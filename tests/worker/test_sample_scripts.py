@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import pytest
+
 from grapeshot_worker.script.functions import builtin_functions
 from grapeshot_worker.script.load import ScriptOptions, load_script
 from grapeshot_worker.script.model import Loop, Parallel, Request, TestScript
@@ -154,8 +155,7 @@ scenarios:
 def load(name: str, text: str, **flags: Any) -> TestScript:
     files = {
         name: text,
-        "./customers.csv": "email,password\na@b.c,x\nd@e.f,y\n",
-        "././customers.csv": "email,password\na@b.c,x\nd@e.f,y\n",
+        "customers.csv": "email,password\na@b.c,x\nd@e.f,y\n",
     }
 
     def read(path: str) -> str:

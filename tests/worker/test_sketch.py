@@ -94,6 +94,13 @@ def test_the_rank_rule_does_not_interpolate() -> None:
     assert (summary["p99"], summary["p999"], summary["max"]) == (1, 1, 4)
 
 
+def test_an_estimate_may_exceed_the_maximum() -> None:
+    """The reference's own example: a single 26.2 has max 26.2 and p50 26.3."""
+    summary = Sketch.of({26.2: 1}).summary()
+
+    assert (summary["max"], summary["p50"]) == (26.2, 26.3)
+
+
 def test_what_is_too_small_counts_as_zero() -> None:
     """Zero and |v| below 1e-308 go to the zero bucket, between the negatives and the positives."""
     sketch = Sketch.of({0.0: 1, 1e-309: 1, -1e-309: 1, -5.0: 1, 5.0: 1})

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import os
 import signal
 import sys
@@ -114,9 +115,11 @@ class EngineProcess:
                 yield line
 
     def kill(self) -> None:
-        """End the child at once."""
+        """End the child at once, and whatever it has started (it leads a process group of its own)."""
         if self._process.returncode is None:
-            self._process.kill()
+            # Not Process.kill: that polls, and a child reaped there is "unknown" to asyncio's own watcher.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def wait(self) -> int:
         """Wait for the child's end; give its exit code."""

@@ -40,6 +40,7 @@ from grapeshot_worker.script.parse import parse_script
 from grapeshot_worker.script.payload import Drawer
 from grapeshot_worker.traffic.connection import Connector
 from grapeshot_worker.traffic.hooks import Hooks, load_module
+from grapeshot_worker.traffic.notices import Notices, Results
 from grapeshot_worker.traffic.pool import SharedPool
 from grapeshot_worker.traffic.runner import Runner, run_once
 from grapeshot_worker.traffic.user import Engine
@@ -138,16 +139,19 @@ class Session:
         # One reading of both clocks: a step of the wall clock during the run moves no measurement.
         recorder = Recorder(clock, epoch=time.time() - clock(), endpoint_namespace=namespace)
         module = load_module(script.processor) if script.processor else None
+        notices = Notices(self._print)
         connector = Connector(script.http, environ=self._environ, directory=script.source.directory)
         engine = Engine(
             script=script,
             recorder=recorder,
             connector=connector,
             pool=SharedPool(connector, script.http.pool) if script.http.pool else None,
-            hooks=Hooks(module, recorder, self._print),
+            hooks=Hooks(module, recorder, notices),
             rng=rng,
             clock=clock,
             print_line=self._print,
+            notices=notices,
+            results=Results(self._print, clock),
             base={**base_variables(script, self._environ), **assignment.variables},
         )
         drawers = [Drawer(p, share.index, share.count, rng) for p in script.payloads]
@@ -189,6 +193,7 @@ class Session:
 
     def _finish(self, engine: Engine, runner: Runner) -> None:
         self._usage.sample()
+        engine.results.close()
         periods = self._flush(engine)
         tally = runner.counts.tally(active=0, ended=True)
         facts = self._facts(runner.counts.out_of_files)

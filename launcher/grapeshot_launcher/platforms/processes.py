@@ -18,6 +18,7 @@ class Processes:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = dict(environ)
+        self._started: list[EngineProcess] = []
 
     @property
     def cpus(self) -> int:
@@ -26,7 +27,14 @@ class Processes:
 
     async def start(self, assignment: Assignment) -> Worker:
         """Start one engine process."""
-        return await EngineProcess.start(assignment, environ=self._environ)
+        process = await EngineProcess.start(assignment, environ=self._environ)
+        self._started.append(process)
+        return process
+
+    def kill_all(self) -> None:
+        """End every process that was started and still runs, at once."""
+        for process in self._started:
+            process.kill()
 
 
 def usable_cpus() -> int:

@@ -24,7 +24,7 @@ LAG_LIMIT_MS: Final = 100.0
 # A full core makes every user wait for the one before it, and the wait is measured as response time.
 CPU_LIMIT: Final = 0.95
 
-_LESS_LOAD: Final = "use more workers (--count), or a lower rate"
+_LESS_LOAD: Final = "use more workers (--workers), or a lower rate"
 
 Stopped = Literal["interrupted", "terminated", "asked"]
 

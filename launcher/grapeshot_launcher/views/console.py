@@ -2,9 +2,9 @@
 
 Leaves to others: printing, and knowing the terminal's width, its colours and the time zone: they are arguments.
 
-The texts are the reference's, letter for letter, because people grep them; the books and the verdict below them are
-ours. Every text that may come from the target or the script goes through `plain`: a terminal obeys control characters,
-whoever wrote them.
+The texts are the reference's, because people grep them; what we add stands after them: what a failed check
+measured, the books, the verdict. Every text that may come from the target or the script goes through `plain`:
+a terminal obeys control characters, whoever wrote them.
 """
 
 from __future__ import annotations

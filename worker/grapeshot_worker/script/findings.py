@@ -60,5 +60,5 @@ def nearest(word: str, known: object) -> str:
         if isinstance(known, (tuple, list, set, frozenset))
         else {}
     )
-    close = get_close_matches(word.lower(), words, n=1, cutoff=0.7)
+    close = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     return f'Did you mean "{words[close[0]]}"?' if close else ""

@@ -103,7 +103,7 @@ def check_keys(mapping: Any, known: tuple[str, ...], path: Path, findings: Findi
     """Warn of every key of a mapping that is not known, with the one that was probably meant."""
     for key in as_mapping(mapping):
         if key not in known:
-            hint = nearest(key, known) or f"Known here: {', '.join(known)}."
+            hint = nearest(key, known) or f"Known here: {', '.join(sorted(known))}."
             findings.warn(f'unknown key "{key}" has no effect', (*path, key), remedy=hint)
 
 

@@ -163,7 +163,7 @@ def _json_flag(text: str | None, flag: str, problems: list[Problem]) -> dict[str
     remedy = """Give a JSON object, in single quotes for the shell: '{"name": "value"}'."""
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.append(Problem(message=f"{flag} is not valid JSON: {error}", remedy=remedy))
         return None
     if not isinstance(value, dict):

@@ -130,6 +130,8 @@ def _processor(
             read_text(file)
         except OSError:
             continue
+        except UnicodeDecodeError:
+            pass  # it is there; loading it will say what is wrong with it
         return file
     remedy = "Give its path relative to the script, or to the file of --config."
     findings.error(f"there is no processor {written}", path, remedy=remedy, exit_code=Exit.WORKER)

@@ -66,7 +66,7 @@ def _payload(
     read_text: Callable[[str], str],
     findings: Findings,
 ) -> Payload | None:
-    file = os.path.join(directory, item["path"])
+    file = os.path.normpath(os.path.join(directory, item["path"]))
     rows = _rows(item, file, path, read_text=read_text, findings=findings)
     if rows is None:
         return None

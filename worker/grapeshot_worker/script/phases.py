@@ -41,6 +41,7 @@ def parse_phases(config: Mapping[str, Any], findings: Findings) -> tuple[Phase, 
     if not isinstance(written, list):
         return ()  # told by validate
     mode = config.get("mode", "uniform")
+    _check_mode(mode, ("config", "mode"), findings)
     phases: list[Phase] = []
     for i, phase in enumerate(written):
         path: Path = ("config", "phases", i)
@@ -66,8 +67,8 @@ def _phase(phase: Mapping[str, Any], index: int, *, findings: Findings, mode: An
     for other in _WITHOUT_EFFECT[kind]:
         if phase.get(other) is not None:
             findings.warn(f'"{other}" has no effect beside "{key}"', (*path, other), remedy="Use two phases.")
-    if mode not in ("uniform", "poisson"):
-        findings.warn(f"unknown arrival mode {mode}", (*path, "mode"), remedy="Known: uniform, poisson.")
+    if "mode" in phase:
+        _check_mode(mode, (*path, "mode"), findings)
     rate, ramp_to, count, limit = (
         _amount(phase, name, path, findings)
         for name in ("arrivalRate", "rampTo", "arrivalCount", "maxVusers")
@@ -89,6 +90,11 @@ def _phase(phase: Mapping[str, Any], index: int, *, findings: Findings, mode: An
         poisson=kind == "rate" and mode == "poisson",
         max_vusers=None if limit is None else int(limit),
     )
+
+
+def _check_mode(mode: Any, path: Path, findings: Findings) -> None:
+    if mode not in ("uniform", "poisson"):
+        findings.warn(f"unknown arrival mode {mode}", path, remedy="Known: uniform, poisson.")
 
 
 def _amount(phase: Mapping[str, Any], key: str, path: Path, findings: Findings) -> int | float | None:

@@ -162,7 +162,10 @@ def _step(step: Mapping[str, Any], path: Path, findings: Findings, *, nested: bo
     others = [key for key in step if key not in SIBLINGS.get(kind, (kind,))]
     if not step or (others and not nested and kind != "loop"):
         message = f'"{dotted(path)}" must have 1 key'
-        findings.error(message, path, remedy="Start each step with its own '- '; check the indentation.")
+        remedy = "Start each step with its own '- '; check the indentation."
+        if others and step[kind] is None:
+            remedy = f"Indent what belongs to '{kind}' deeper than '{kind}' itself."
+        findings.error(message, path, remedy=remedy)
         if not step or step[kind] is None:
             return
     if kind == "loop":

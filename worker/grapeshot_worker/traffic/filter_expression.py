@@ -1,7 +1,7 @@
 """Knows the JavaScript expressions of JSONPath filters, `[?(@.price > 10 && @.tags.includes("x"))]`: compiles
 them to closures.
 
-Leaves to others: paths (json_path, json_search) and what operators and methods do (filter_values). An
+Leaves to others: paths (json_path, json_walk) and what operators and methods do (filter_values). An
 operator-precedence parser over the part of JavaScript the reference evaluates: `@`, `@property`,
 `@parentProperty`, `@parent`, `@root`, member access, arithmetic, comparison, logic, `?:`, `typeof`, regular
 expressions, and the string and list methods listed in `METHODS`. A member of undefined is undefined, where

@@ -26,6 +26,7 @@ from typing import Any
 from grapeshot_worker.errors import Exit, GrapeshotError, StepError
 from grapeshot_worker.metrics.recorder import Recorder
 from grapeshot_worker.script.template import Functions
+from grapeshot_worker.traffic.notices import Notices
 
 DONE_LIMIT = (
     120.0  # seconds a hook may take to call `done`; without a limit a forgotten call would hang its user
@@ -82,13 +83,13 @@ class Events:
         if kind == "counter":
             self._recorder.count(str(name), 1 if value is None else int(value))
         elif kind in ("histogram", "summary"):
-            self._recorder.observe(str(name), float(value))
+            self._recorder.observe(str(name), _finite(value))
         elif kind == "rate":
             self._recorder.rate(str(name))
         elif kind == "error":
             self._recorder.count(f"errors.{name}")
         elif kind == "customStat":
-            self._recorder.observe(str(name["stat"]), float(name["value"]))
+            self._recorder.observe(str(name["stat"]), _finite(name["value"]))
         else:
             raise ValueError(
                 f"events.emit: unknown kind {kind!r}; known are counter, histogram, summary, rate, error, customStat"
@@ -117,11 +118,10 @@ class _Hook:
 class Hooks:
     """The functions of one processor file, by name."""
 
-    def __init__(self, module: ModuleType | None, recorder: Recorder, tell: Callable[[str], None]) -> None:
+    def __init__(self, module: ModuleType | None, recorder: Recorder, notices: Notices) -> None:
         self._module = module
         self._known: dict[str, _Hook | None] = {}
-        self._told: set[str] = set()
-        self._tell = tell
+        self._notices = notices
         self.events = Events(recorder)
 
     def has(self, name: str) -> bool:
@@ -157,7 +157,7 @@ class Hooks:
 
     def warn_missing(self, name: str) -> None:
         """Tell once that a hook is named that the file does not define."""
-        self._once(f"WARNING: custom function {name} could not be found")
+        self._notices.tell(f"WARNING: custom function {name} could not be found")
 
     def _find(self, name: str) -> _Hook | None:
         if name not in self._known:
@@ -169,12 +169,14 @@ class Hooks:
         frames = traceback.extract_tb(error.__traceback__)
         last = frames[-1] if frames else None
         where = f"{os.path.basename(last.filename)}:{last.lineno}, " if last else ""
-        self._once(f"Hook {hook.name} failed ({where}{type(error).__name__}: {error})")
+        self._notices.tell(f"Hook {hook.name} failed ({where}{type(error).__name__}: {error})")
 
-    def _once(self, line: str) -> None:
-        if line not in self._told and len(self._told) < 100:
-            self._told.add(line)
-            self._tell(line)
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not abs(number) < 1e300:  # nan too: no sketch has a place for them
+        raise ValueError(f"events.emit: {value!r} is no finite number")
+    return number
 
 
 def load_module(path: str) -> ModuleType:

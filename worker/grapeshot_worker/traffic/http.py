@@ -70,10 +70,9 @@ class HttpStep:
         )
         self._namespace = endpoints.namespace if endpoints is not None else ""
         self._capture = compile_captures(request.captures, request.matches, engine.rng)
-        self._expect = _compile_expect(request, script.plugins.expect, engine.print_line)
+        self._expect = _compile_expect(request, script.plugins.expect, engine.notices.tell)
         self._after = (*scenario.after_response, *request.after_response)
         self._before = (*scenario.before_request, *request.before_request)
-        self._explained = False
         self._label_names_only = bool(script.plugins.expect and script.plugins.expect.only_request_names)
 
     async def perform(self, user: User) -> None:
@@ -114,13 +113,11 @@ class HttpStep:
     # ---- what surrounds it ----
 
     def _explain(self, outgoing: Outgoing, outcome: Outcome) -> None:
-        # The counter does not say which capture failed, nor why; the first failure of each request does.
-        if self._explained:
-            return
-        self._explained = True
+        # The counter does not say which capture failed, nor why.
         first = outcome.failures[0]
-        what = f"{first.capture.kind}: {to_text(first.capture.expression.source)}"
-        self._engine.print_line(f"First failed capture or match of {outgoing.method} {outgoing.url}: {what}: {first.reason}")
+        what = f"{first.capture.kind} {to_text(first.capture.expression.source)}"
+        place = f" ({self._request.place})" if self._request.place is not None else ""
+        self._engine.notices.tell(f"{FAILED_CAPTURE}: {outgoing.method} {outgoing.url}{place}: {what}: {first.reason}")
 
     async def _call(self, user: User, names: Sequence[Template], *arguments: Any) -> None:
         hooks = self._engine.hooks
@@ -160,7 +157,7 @@ class HttpStep:
         label = name if name and self._label_names_only else f"{outgoing.method} {outgoing.url}"
         text = format_results(label, results, settings.output_format)
         if text is not None:
-            self._engine.print_line(text)
+            self._engine.results.show(text)
         if settings.failures_as_errors and not all(result.ok for result in results):
             raise StepError(f"Failed expectations for request {name or outgoing.url}")
 

@@ -1,9 +1,9 @@
-"""Knows how a JSONPath is compiled: chains of names, indexes and `*` to direct look-ups, what asks for more
-to the library.
+"""Knows how a JSONPath is compiled: chains of names, indexes and `*` to direct look-ups, all others to a
+walk.
 
-Leaves to others: reading a path (json_path), the library (json_search), parsing bodies and choosing among
-several matches (capture). Most captures are such chains, and they are on the path of every request: following
-one here takes a fraction of a microsecond. A negative index counts from the end, as in RFC 9535.
+Leaves to others: reading a path (json_path), the walk (json_walk), parsing bodies and choosing among several
+matches (capture). Most captures are such chains, and they are on the path of every request: following one
+here takes a fraction of a microsecond.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from grapeshot_worker.script.template import MISSING
-from grapeshot_worker.traffic.filter_values import member
 from grapeshot_worker.traffic.json_path import Step, key, parse_json_path
-from grapeshot_worker.traffic.json_search import compile_search
+from grapeshot_worker.traffic.json_walk import child, compile_walk
 
 One = Callable[[Any], Any]
 Every = Callable[[Any], list[Any]]
@@ -33,7 +32,7 @@ def compile_json_path(expression: str) -> JsonPath:
     """Compile a path; ExpressionError says what in it can't be used."""
     steps = parse_json_path(expression)
     if any(step.kind not in ("name", "all") for step in steps):
-        return JsonPath(compile_search(expression, steps))
+        return JsonPath(compile_walk(steps))
     if all(step.kind == "name" for step in steps):
         one = _follow([key(step.text) for step in steps])
 
@@ -62,9 +61,7 @@ def _follow_slowly(document: Any, keys: Sequence[str | int]) -> Any:
     """Follow where `[]` failed: `.length`, numbers that are names, or nothing there."""
     value = document
     for step in keys:
-        if isinstance(step, int) and step < 0 and isinstance(value, list):
-            step += len(value)
-        value = member(value, step)
+        value = child(value, step)
         if value is MISSING:
             break
     return value
@@ -88,7 +85,7 @@ def _spread(steps: Sequence[Step]) -> Every:
         values = [document]
         for run in runs:
             if run is None:
-                values = [child for value in values for child in _children(value)]
+                values = [inner for value in values for inner in _children(value)]
             else:
                 values = [found for value in values if (found := run(value)) is not MISSING]
         return values

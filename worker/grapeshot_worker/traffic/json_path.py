@@ -1,6 +1,6 @@
 """Knows how JSONPath is written in scripts (the jsonpath-plus dialect): reads a path into its steps.
 
-Leaves to others: following them (json_lookup, json_search) and what stands in filters (filter_expression).
+Leaves to others: following them (json_lookup, json_walk) and what stands in filters (filter_expression).
 Names may hold any character but `. [ ] ^ ~`, and be quoted; a leading `$` is optional; unions need no
 brackets. Computed names other than `(@.length-1)`, and type selectors such as `@number()`, are refused.
 """

@@ -49,7 +49,6 @@ class Renderer:
         fixed, self._varying = _split_headers(request)
         self._fixed = fixed
         self._has_type = any(name == "content-type" for name, _ in request.headers)
-        self._has_length = any(name == "content-length" for name, _ in request.headers)
         self._auth = _compile_auth(request)
         self._trace = (settings.trace_prefix, settings.trace_sampled) if settings.trace_prefix else None
         self._rng = rng
@@ -63,7 +62,8 @@ class Renderer:
         if not url.startswith("http"):
             raise StepError(f"Invalid URL - {url}")
         if self._query is not None:
-            url = url.partition("?")[0] + encode_query([(k, v.render(variables)) for k, v in self._query])
+            query = encode_query([(name, value.render(variables)) for name, value in self._query])
+            url = url.partition("?")[0] + (f"?{query}" if query else "")
         fields = self._fixed
         for name, template in self._varying:
             value = template.render(variables)

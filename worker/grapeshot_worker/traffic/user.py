@@ -16,6 +16,7 @@ from grapeshot_worker.traffic.connection import Connection, Connector
 from grapeshot_worker.traffic.cookies import CookieJar
 from grapeshot_worker.traffic.hooks import Context, Hooks
 from grapeshot_worker.traffic.lanes import Lane
+from grapeshot_worker.traffic.notices import Notices, Results
 from grapeshot_worker.traffic.pool import SharedPool
 from grapeshot_worker.traffic.url import Origin
 
@@ -34,6 +35,8 @@ class Engine:
     rng: random.Random
     clock: Callable[[], float]  # monotonic seconds
     print_line: Callable[[str], None]
+    notices: Notices
+    results: Results
     base: Mapping[str, Any] = field(default_factory=dict)  # variables every user starts with
 
 
