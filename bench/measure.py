@@ -37,7 +37,7 @@ class Rate:
 
 
 class Silent(Exception):
-    """A client that made no traffic; says what it wrote."""
+    """A client that made no traffic, or not what was asked; says why, as far as is known."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Bench:
             growing = rate * growth < high
             rate = rate * growth if growing else (low + high) / 2
             halvings -= not growing
+        if not low:
+            raise Silent(f"it kept no rate, not even {round(high)} users a second")
         return best
 
     def parked(self, peer: Peer, users: int) -> float | None:
@@ -95,7 +97,10 @@ class Bench:
     def _arriving(self, peer: Peer, scenario: Scenario, rate: int) -> Rate:
         command = peer.arrive(scenario, self._target(scenario), self.folder, rate)
         assert command is not None
-        return self._rate(command)
+        try:
+            return self._rate(command)
+        except Silent:  # broken by a rate beyond its means
+            return Rate(0.0, 0.0)
 
     def _rate(self, command: list[str]) -> Rate:
         with self._client(command) as client:

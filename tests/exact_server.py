@@ -29,7 +29,8 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
     async def whole() -> T:
         try:
-            return await main
+            async with asyncio.timeout(10):  # the client's own limits are off in most tests
+                return await main
         finally:
             for _ in range(5):
                 await asyncio.sleep(0)

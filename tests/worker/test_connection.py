@@ -8,8 +8,8 @@ import struct
 from collections.abc import Sequence
 
 import pytest
-from exact_server import Handler, SetClock, replying, run, serving
 
+from exact_server import Handler, SetClock, replying, run, serving
 from grapeshot_worker.script.model import HttpSettings
 from grapeshot_worker.traffic.connection import Connection, Connector
 from grapeshot_worker.traffic.network_errors import NetworkError
@@ -65,11 +65,23 @@ FRAMINGS: Sequence[tuple[str, bytes, bool, bytes, bool]] = [
         True,
     ),
     ("close", b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", True, b"ok", False),
-    ("announced close", b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", False, b"ok", False),
+    (
+        "announced close",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        False,
+        b"ok",
+        False,
+    ),
     ("204 with a length", b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", False, b"", True),
     ("304 with a length", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", False, b"", True),
     ("100 before", b"HTTP/1.1 100 Continue\r\n\r\n" + OK, False, b"ok", True),
-    ("100 and 103 before", b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nLink: x\r\n\r\n" + OK, False, b"ok", True),
+    (
+        "100 and 103 before",
+        b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nLink: x\r\n\r\n" + OK,
+        False,
+        b"ok",
+        True,
+    ),
     ("line breaks before", b"\r\n\r\n" + OK, False, b"ok", True),
     ("no reason phrase", b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", False, b"ok", True),
     ("101 is final", b"HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n\0\1", False, b"", False),
@@ -77,11 +89,19 @@ FRAMINGS: Sequence[tuple[str, bytes, bool, bytes, bool]] = [
     ("garbage behind", OK + b"garbage", False, b"ok", False),
     ("half a response behind", OK + b"HTTP/1.1 2", False, b"ok", False),
     ("a whole response behind", OK + OK, False, b"ok", False),
-    ("data behind close", b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok+", False, b"ok", False),
+    (
+        "data behind close",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok+",
+        False,
+        b"ok",
+        False,
+    ),
 ]
 
 
-@pytest.mark.parametrize(("reply", "closes", "body", "reusable"), [f[1:] for f in FRAMINGS], ids=[f[0] for f in FRAMINGS])
+@pytest.mark.parametrize(
+    ("reply", "closes", "body", "reusable"), [f[1:] for f in FRAMINGS], ids=[f[0] for f in FRAMINGS]
+)
 def test_framing(reply: bytes, closes: bool, body: bytes, reusable: bool) -> None:
     """A body ends where its framing says, and the connection is used again if nothing speaks against it."""
     response, used_again = talk(reply, stay=not closes)
@@ -89,7 +109,9 @@ def test_framing(reply: bytes, closes: bool, body: bytes, reusable: bool) -> Non
     assert (response.body, response.wire_bytes, used_again) == (body, len(body), reusable)
 
 
-@pytest.mark.parametrize("reply", [f[1] for f in FRAMINGS if not f[2]], ids=[f[0] for f in FRAMINGS if not f[2]])
+@pytest.mark.parametrize(
+    "reply", [f[1] for f in FRAMINGS if not f[2]], ids=[f[0] for f in FRAMINGS if not f[2]]
+)
 def test_framing_in_single_bytes(reply: bytes) -> None:
     """The same bytes in pieces of one give the same body."""
 
@@ -127,7 +149,9 @@ def test_head(reply: bytes, reusable: bool) -> None:
 
 def test_raw_headers() -> None:
     """Headers come in their order with their names as sent; trailers are not among them."""
-    response, _ = talk(CHUNKED[:-2] + b"X-A: 1\r\nx-a:2\r\nSet-Cookie: c=\xe9\r\n\r\n0\r\nX-Trailer: 1\r\n\r\n")
+    response, _ = talk(
+        CHUNKED[:-2] + b"X-A: 1\r\nx-a:2\r\nSet-Cookie: c=\xe9\r\n\r\n0\r\nX-Trailer: 1\r\n\r\n"
+    )
 
     assert response.raw_headers == [
         (b"Transfer-Encoding", b"chunked"),
@@ -167,7 +191,13 @@ FAULTS = [
     ("chunk size", CHUNKED + b"zz\r\nok", False, "HPE_INVALID_CHUNK_SIZE", 200),
     ("chunk end", CHUNKED + b"2\r\nokXX", False, "HPE_LF_EXPECTED", 200),
     ("line feeds alone", b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", False, "HPE_CR_EXPECTED", None),
-    ("many headers", b"HTTP/1.1 200 OK\r\n" + b"A: %b\r\n" % (b"b" * 100) * 170, False, "HPE_HEADER_OVERFLOW", None),
+    (
+        "many headers",
+        b"HTTP/1.1 200 OK\r\n" + b"A: %b\r\n" % (b"b" * 100) * 170,
+        False,
+        "HPE_HEADER_OVERFLOW",
+        None,
+    ),
     (
         "a whole head too long",
         b"HTTP/1.1 200 OK\r\nA: %b\r\nContent-Length: 0\r\n\r\n" % (b"b" * 16384),
@@ -187,7 +217,11 @@ def test_fault(reply: bytes, closes: bool, name: str, status: int | None) -> Non
     with pytest.raises(NetworkError) as caught:
         talk(reply, stay=not closes)
 
-    assert (caught.value.name, caught.value.status, caught.value.response_started) == (name, status, status is not None)
+    assert (caught.value.name, caught.value.status, caught.value.response_started) == (
+        name,
+        status,
+        status is not None,
+    )
 
 
 def test_a_long_head_below_the_limit() -> None:
@@ -386,7 +420,9 @@ def test_a_reset() -> None:
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
         writer.transport.abort()
 
     with pytest.raises(NetworkError, match="ECONNRESET"):
@@ -432,7 +468,9 @@ def test_no_such_host() -> None:
 # ---- time limits ----
 
 
-async def overdue(handler: Handler, clock: SetClock, *, body: bytes = b"", ready: str = "written") -> NetworkError:
+async def overdue(
+    handler: Handler, clock: SetClock, *, body: bytes = b"", ready: str = "written"
+) -> NetworkError:
     """Start an exchange with 3 s to the head and 8 s of silence, step the clock by seconds, give the error."""
     via = connector(clock)
     async with serving(handler) as port:

@@ -198,8 +198,8 @@ RESULTS = [
 
 def test_pretty_lines() -> None:
     """`pretty` shows every check, and for a failed one what was expected."""
-    assert format_results("GET /a", RESULTS, "pretty") == (
-        "* GET /a\n"
+    assert format_results("GET", "http://h:1/a?b=1", RESULTS, "pretty", name="the a") == (
+        "* GET /a?b=1 - the a\n"
         "  ok statusCode 200\n"
         "  not ok hasProperty response body has no x property\n"
         "    expected: x\n"
@@ -219,17 +219,21 @@ def test_pretty_lines() -> None:
 )
 def test_when_nothing_is_printed(results: list[ExpectResult], output_format: Any, silent: bool) -> None:
     """`silent` prints nothing, `prettyError` only failures."""
-    assert (format_results("GET /a", results, output_format) is None) is silent
+    assert (format_results("GET", "http://h/a", results, output_format) is None) is silent
 
 
 def test_json_line() -> None:
-    """`json` prints one line for each response."""
-    line = format_results("GET /a", [*RESULTS, ExpectResult(False, "equals", MISSING, float("nan"))], "json")
+    """`json` prints one line for each response: the request's path, its name if it has one, the results."""
+    results = [*RESULTS, ExpectResult(False, "equals", MISSING, float("nan"))]
+    line = format_results("GET", "http://h:1", results, "json")
+    named = format_results("GET", "http://h/a", results, "json", name="n")
+    assert named is not None
+    assert list(json.loads(named)) == ["name", "url", "results"]
     assert line is not None
 
     assert "\n" not in line
     assert json.loads(line) == {
-        "request": "GET /a",
+        "url": "/",
         "results": [
             {"ok": True, "type": "statusCode", "expected": 200, "got": 200},
             {"ok": False, "type": "hasProperty", "expected": "x", "got": "response body has no x property"},

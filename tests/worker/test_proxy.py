@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 import trustme
-from exact_server import replying, run, serving
 from test_tls import server_context
 
+from exact_server import replying, run, serving
 from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.script.model import HttpSettings
 from grapeshot_worker.traffic.connection import Connector
@@ -84,7 +84,9 @@ async def heads_at_proxy(proxy_userinfo: str, origin: Origin, request: bytes) ->
         await reader.read()
 
     async with serving(proxy) as port:
-        connector = Connector(HttpSettings(), environ={"HTTP_PROXY": f"http://{proxy_userinfo}127.0.0.1:{port}"})
+        connector = Connector(
+            HttpSettings(), environ={"HTTP_PROXY": f"http://{proxy_userinfo}127.0.0.1:{port}"}
+        )
         connection = await connector.connect(origin)
         await connection.exchange(request)
         connection.close()

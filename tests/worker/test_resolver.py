@@ -7,8 +7,8 @@ import socket
 from collections.abc import Sequence
 
 import pytest
-from exact_server import SetClock, replying, run, serving
 
+from exact_server import SetClock, replying, run, serving
 from grapeshot_worker.script.model import HttpSettings
 from grapeshot_worker.traffic.connection import Connector
 from grapeshot_worker.traffic.network_errors import NetworkError, name_of
@@ -97,7 +97,9 @@ def test_the_next_address_is_tried() -> None:
     async def main() -> bytes:
         async with serving(replying(OK)) as port:
             resolver = Resolver(look_up=Directory("::1", "127.0.0.1"))
-            connection = await Connector(HttpSettings(), resolver=resolver).connect(Origin("http", "two.example", port))
+            connection = await Connector(HttpSettings(), resolver=resolver).connect(
+                Origin("http", "two.example", port)
+            )
             response = await connection.exchange(b"GET / HTTP/1.1\r\n\r\n")
             connection.close()
             return response.body

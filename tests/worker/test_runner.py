@@ -26,8 +26,8 @@ Steps = Callable[[Any], Any]
 class Stage:
     """A run on virtual time of users who all do the same; notes when each started."""
 
-    def __init__(self, phases: list[Phase], steps: Steps, share: Share = Share()) -> None:
-        self.phases, self.steps, self.share = phases, steps, share
+    def __init__(self, phases: list[Phase], steps: Steps, share: Share | None = None) -> None:
+        self.phases, self.steps, self.share = phases, steps, share or Share()
         self.moments: list[float] = []
         self.left = 0
         self.periods: tuple[Period, ...] = ()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import trustme
-from exact_server import replying, run, serving
 
+from exact_server import replying, run, serving
 from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.script.model import HttpSettings
 from grapeshot_worker.traffic.connection import Connector
@@ -45,12 +45,18 @@ def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 
 def ask(
-    context: ssl.SSLContext, tls: Mapping[str, Any], *, host: str = "127.0.0.1", reply: bytes = OK, stay: bool = True
+    context: ssl.SSLContext,
+    tls: Mapping[str, Any],
+    *,
+    host: str = "127.0.0.1",
+    reply: bytes = OK,
+    stay: bool = True,
 ) -> Response:
     """Give the response to one request over TLS."""
 
     async def main() -> Response:
-        async with serving(replying(reply, reply, stay=stay), tls=context) as port:
+        replies = (reply, reply) if stay else (reply,)
+        async with serving(replying(*replies, stay=stay), tls=context) as port:
             connection = await Connector(HttpSettings(tls=tls)).connect(Origin("https", host, port))
             try:
                 response = await connection.exchange(GET)
@@ -85,7 +91,9 @@ def test_authorities_from_files(authority: trustme.CA, tmp_path: Path, kind: str
 
 def test_body_until_close(authority: trustme.CA, pem: str) -> None:
     """A body that ends with the stream is whole over TLS too."""
-    response = ask(server_context(authority.issue_cert("127.0.0.1")), {"ca": pem}, reply=UNTIL_CLOSE, stay=False)
+    response = ask(
+        server_context(authority.issue_cert("127.0.0.1")), {"ca": pem}, reply=UNTIL_CLOSE, stay=False
+    )
 
     assert response.body == b"all of it"
 
@@ -103,7 +111,9 @@ def test_large_bodies(authority: trustme.CA, pem: str) -> None:
 
     async def main() -> list[bytes]:
         async with serving(echo, tls=server_context(authority.issue_cert("127.0.0.1"))) as port:
-            connection = await Connector(HttpSettings(tls={"ca": pem})).connect(Origin("https", "127.0.0.1", port))
+            connection = await Connector(HttpSettings(tls={"ca": pem})).connect(
+                Origin("https", "127.0.0.1", port)
+            )
             bodies = [(await connection.exchange(GET, body)).body for _ in range(2)]
             connection.close()
             return bodies
@@ -113,7 +123,9 @@ def test_large_bodies(authority: trustme.CA, pem: str) -> None:
 
 def expired(authority: trustme.CA) -> trustme.LeafCert:
     long_ago = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
-    return authority.issue_cert("127.0.0.1", not_before=long_ago, not_after=long_ago + datetime.timedelta(days=1))
+    return authority.issue_cert(
+        "127.0.0.1", not_before=long_ago, not_after=long_ago + datetime.timedelta(days=1)
+    )
 
 
 def test_expired(authority: trustme.CA, pem: str) -> None:
@@ -130,7 +142,9 @@ def test_wrong_host(authority: trustme.CA, pem: str) -> None:
 
 def test_servername(authority: trustme.CA, pem: str) -> None:
     """`servername` is what is asked for and what the certificate must name."""
-    response = ask(server_context(authority.issue_cert("other.example")), {"ca": pem, "servername": "other.example"})
+    response = ask(
+        server_context(authority.issue_cert("other.example")), {"ca": pem, "servername": "other.example"}
+    )
 
     assert response.body == b"ok"
 
@@ -215,13 +229,39 @@ def test_no_client_certificate(authority: trustme.CA, pem: str) -> None:
     assert caught.value.name in ("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "ECONNRESET")
 
 
-def test_versions_that_do_not_meet(authority: trustme.CA, pem: str) -> None:
-    """A server below `minVersion` is refused by a TLS alert."""
-    context = server_context(authority.issue_cert("127.0.0.1"))
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+def test_an_alert() -> None:
+    """A server that ends the handshake with an alert, here for the version, is counted under the alert's name."""
 
-    with pytest.raises(NetworkError, match="ERR_SSL_"):
-        ask(context, {"ca": pem, "minVersion": "TLSv1.3"})
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(5)
+        writer.write(
+            b"\x15\x03\x03\x00\x02\x02\x46"
+        )  # alert record, TLS 1.2, 2 bytes: fatal, protocol_version
+        await reader.read()
+
+    async def main() -> None:
+        async with serving(refuse) as port:
+            await Connector(HttpSettings()).connect(Origin("https", "127.0.0.1", port))
+
+    with pytest.raises(NetworkError, match="ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION"):
+        run(main())
+
+
+@pytest.mark.parametrize(
+    ("options", "versions"),
+    [
+        ({"minVersion": "TLSv1.3"}, (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.MAXIMUM_SUPPORTED)),
+        (
+            {"minVersion": "TLSv1.1", "maxVersion": "TLSv1.2"},
+            (ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2),
+        ),
+    ],
+)
+def test_versions(options: Mapping[str, Any], versions: tuple[ssl.TLSVersion, ssl.TLSVersion]) -> None:
+    """`minVersion` and `maxVersion` bound what is offered."""
+    context = client_context(options, directory=".", environ={})
+
+    assert (context.minimum_version, context.maximum_version) == versions
 
 
 def test_a_server_without_tls() -> None:

@@ -55,7 +55,17 @@ def test_normalised_target(written: str, sent: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "/x", "ftp://a.example/", "http:/a", "http://", "http://:80/", "http://a b/", "http://a:x/", "http://a:70000/"]
+    [
+        "",
+        "/x",
+        "ftp://a.example/",
+        "http:/a",
+        "http://",
+        "http://:80/",
+        "http://a b/",
+        "http://a:x/",
+        "http://a:70000/",
+    ]
     + ["http://[::1/", "http://a\r\nb/", "httpx://a/", "http://a..é/"],
 )
 def test_invalid(url: str) -> None:

@@ -54,7 +54,7 @@ async def _listen(reader: asyncio.StreamReader, controls: asyncio.Queue[Control 
 async def _drain(out: asyncio.WriteTransport) -> None:
     """Wait until the last message has left this process; the parent that reads it sets the pace."""
     out.close()
-    while out.get_write_buffer_size():
+    while out.get_write_buffer_size():  # noqa: ASYNC110 - the transport has no event for it
         await asyncio.sleep(0.01)
 
 

@@ -1,0 +1,1 @@
+"""Counting: sketches, the recorder, periods and the report they fold into."""

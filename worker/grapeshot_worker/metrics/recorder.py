@@ -2,8 +2,9 @@
 
 Leaves to others: merging (period, report) and the clock (an argument).
 
-The request path calls `sent` and `answered` alone. They touch one cell for each (endpoint, status) pair and a dict of whole milliseconds;
-the dozen metric names a response contributes to are spelled out once per flush, not once per response.
+The request path calls `sent` and `answered` alone. They touch one cell for each (endpoint, status) pair and a dict
+of whole milliseconds; the dozen metric names a response contributes to are spelled out once per flush, not once
+per response.
 """
 
 from __future__ import annotations

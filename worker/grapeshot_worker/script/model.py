@@ -195,7 +195,9 @@ class Scenario:
 class HttpSettings:
     """`config.http`, `config.tls`, `config.timeout` and their legacy spellings, resolved. Seconds are floats."""
 
-    timeout: float | None = None  # None: not configured (10 s to the headers, 8 s of silence); nan: not a number
+    timeout: float | None = (
+        None  # None: not configured (10 s to the headers, 8 s of silence); nan: not a number
+    )
     pool: int | None = None  # connections shared by all users of a process; None: one per user and origin
     extended_metrics: bool = False
     default_headers: tuple[tuple[str, Template], ...] = ()  # lower-case names
@@ -205,7 +207,9 @@ class HttpSettings:
     cookie_options: Mapping[str, Any] = field(default_factory=dict)
     trace_prefix: str | None = None  # distributedTracing: None = off
     trace_sampled: bool = True
-    tls: Mapping[str, Any] = field(default_factory=dict)  # as written: ca, cert, key, pfx, servername, rejectUnauthorized …
+    tls: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # as written: Node's names (ca, cert, rejectUnauthorized …)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

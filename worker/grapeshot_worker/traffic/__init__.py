@@ -1,0 +1,1 @@
+"""Making it happen: users, their steps, their requests, their connections."""

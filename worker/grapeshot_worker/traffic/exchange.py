@@ -113,7 +113,9 @@ class Exchanger:
         method, url, fields, body = outgoing
         origin, path, host = parse_url(url)
         jar = user.jar
-        if (self._cookies or (jar is not None and jar.active)) and (cookie := self._cookie(user, origin, path)):
+        if (self._cookies or (jar is not None and jar.active)) and (
+            cookie := self._cookie(user, origin, path)
+        ):
             fields = _COOKIE_FIELD.sub("", fields) + f"cookie: {cookie}\r\n"
         if body is not None:
             if not self._own_length:
@@ -178,7 +180,11 @@ class Exchanger:
             # Its head was received, so it is a response, though its body never ended.
             if error.status is not None:
                 self._recorder.answered(
-                    self._clock(), endpoint=None, status=error.status, milliseconds=error.first_byte_ms, size=0
+                    self._clock(),
+                    endpoint=None,
+                    status=error.status,
+                    milliseconds=error.first_byte_ms,
+                    size=0,
                 )
             raise
 

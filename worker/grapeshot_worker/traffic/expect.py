@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from grapeshot_worker.script.model import Expectation, ExpectSettings
 from grapeshot_worker.script.template import MISSING, Variables, compile_path, to_text
@@ -242,20 +243,27 @@ _CHECKS: dict[str, Check] = {
 
 
 def format_results(
-    request_label: str, results: Sequence[ExpectResult], output_format: OutputFormat
+    method: str,
+    url: str,
+    results: Sequence[ExpectResult],
+    output_format: OutputFormat,
+    *,
+    name: str | None = None,
 ) -> str | None:
     """Write the results of one response as lines of text; None when nothing is to be printed.
 
     `pretty` shows all, `prettyError` only responses with a failure, `json` one line of JSON for each
-    response.
+    response, with the reference's keys. The request is shown by its path and its `name`. What the reference
+    shows of a failed response beside its checks (headers, body, the user's variables) is left out: there are
+    secrets in it.
     """
     if output_format == "silent" or not results:
         return None
     if output_format == "json":
-        return _json_line(request_label, results)
+        return _json_line(_path_of(url), name, results)
     if output_format == "prettyError" and all(result.ok for result in results):
         return None
-    lines = [f"* {request_label}"]
+    lines = [f"* {method} {_path_of(url)}" + (f" - {name}" if name else "")]
     for result in results:
         lines.append(f"  {'ok' if result.ok else 'not ok'} {result.kind} {_shown(result.got)}")
         if not result.ok:
@@ -264,12 +272,19 @@ def format_results(
     return "\n".join(lines)
 
 
-def _json_line(request_label: str, results: Sequence[ExpectResult]) -> str:
+def _path_of(url: str) -> str:
+    """Give the path and query of a URL."""
+    split = urlsplit(url)
+    return (split.path or "/") + (f"?{split.query}" if split.query else "")
+
+
+def _json_line(path: str, name: str | None, results: Sequence[ExpectResult]) -> str:
     rows = [
         {"ok": r.ok, "type": r.kind, "expected": _json_value(r.expected), "got": _json_value(r.got)}
         for r in results
     ]
-    return json.dumps({"request": request_label, "results": rows}, ensure_ascii=False, separators=(",", ":"))
+    named = {"name": name} if name else {}
+    return json.dumps({**named, "url": path, "results": rows}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _json_value(value: Any) -> Any:

@@ -73,7 +73,6 @@ class HttpStep:
         self._expect = _compile_expect(request, script.plugins.expect, engine.notices.tell)
         self._after = (*scenario.after_response, *request.after_response)
         self._before = (*scenario.before_request, *request.before_request)
-        self._label_names_only = bool(script.plugins.expect and script.plugins.expect.only_request_names)
 
     async def perform(self, user: User) -> None:
         """Do the request for one user; StepError ends the user."""
@@ -117,7 +116,9 @@ class HttpStep:
         first = outcome.failures[0]
         what = f"{first.capture.kind} {to_text(first.capture.expression.source)}"
         place = f" ({self._request.place})" if self._request.place is not None else ""
-        self._engine.notices.tell(f"{FAILED_CAPTURE}: {outgoing.method} {outgoing.url}{place}: {what}: {first.reason}")
+        self._engine.notices.tell(
+            f"{FAILED_CAPTURE}: {outgoing.method} {outgoing.url}{place}: {what}: {first.reason}"
+        )
 
     async def _call(self, user: User, names: Sequence[Template], *arguments: Any) -> None:
         hooks = self._engine.hooks
@@ -154,8 +155,7 @@ class HttpStep:
             recorder.count(f"plugins.expect.{outcome}")
             recorder.count(f"plugins.expect.{outcome}.{result.kind}")
         name = to_text(self._request.name.render(user.variables)) if self._request.name is not None else None
-        label = name if name and self._label_names_only else f"{outgoing.method} {outgoing.url}"
-        text = format_results(label, results, settings.output_format)
+        text = format_results(outgoing.method, outgoing.url, results, settings.output_format, name=name)
         if text is not None:
             self._engine.results.show(text)
         if settings.failures_as_errors and not all(result.ok for result in results):

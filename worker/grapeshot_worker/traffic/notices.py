@@ -1,6 +1,7 @@
 """What is printed while load is made: each notice once, results of checks within a budget.
 
-Leaves to others: what is worth telling. A line for each of thirty thousand responses a second would slow down what it tells about.
+Leaves to others: what is worth telling. A line for each of thirty thousand responses a second would slow down what
+it tells about.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
 Leaves to others: opening connections and using them (connection).
 
-At most `size` connections exist, to whatever origins. Who finds none free waits in the queue of its origin. A
-connection that comes back goes to the first in the queue of its own origin; but nobody is passed over more than `size`
-times: then the connection is closed and its place goes to the one who has waited longest. Everything happens between
-two awaits, so nothing needs a lock.
+At most `size` connections exist, to whatever origins. Who finds none free waits. A connection that comes back goes to
+the first who waits for its origin; but at most `size` users may so pass the one who has waited longest: then the
+connection is closed and its place goes to that one. Everything happens between two awaits, so nothing needs a lock.
 """
 
 from __future__ import annotations
