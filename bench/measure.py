@@ -78,9 +78,13 @@ class Bench:
             raise Silent(f"it kept no rate, not even {round(high)} users a second")
         return best
 
-    def parked(self, peer: Peer, users: int) -> float | None:
-        """Measure bytes for each parked user: the client's memory with all of them, minus that with one."""
-        sizes = []
+    def parked(self, peer: Peer, users: int) -> tuple[float, int] | None:
+        """Measure bytes for each parked user, and how many connections are still open while they think.
+
+        Bytes are the client's memory with all users, minus that with one. The connections tell what is compared:
+        a client that closes those of idle users has less to keep.
+        """
+        sizes, connections = [], []
         for number in (users, 1):
             command = peer.park(self.server.url, self.folder, number)
             if command is None:
@@ -88,8 +92,9 @@ class Bench:
             with self._client(command) as client:
                 self._await(client, number)
                 time.sleep(SETTLE)
+                connections.append(self.server.counters().active - 1)
                 sizes.append(_family(client.pid).memory)
-        return (sizes[0] - sizes[1]) / (users - 1)
+        return (sizes[0] - sizes[1]) / (users - 1), connections[0]
 
     def _target(self, scenario: Scenario) -> str:
         return self.server.tls_url if scenario.tls else self.server.url

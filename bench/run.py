@@ -98,8 +98,8 @@ def measure(bench: Bench, client: Peer, scenario: Scenario, results: Rounds) -> 
         say(f"{scenario.key:8} {client.name:10} {rate.clock:10,.0f}/s {rate.cpu:10,.0f} per CPU second")
 
 
-def parked(bench: Bench, clients: list[Peer], users: int) -> dict[str, float]:
-    """Measure the memory of parked users, in bytes each, of the clients that can park users."""
+def parked(bench: Bench, clients: list[Peer], users: int) -> dict[str, tuple[float, int]]:
+    """Measure parked users, of the clients that can park them: bytes each, and connections still open."""
     sizes = {}
     for client in clients:
         try:

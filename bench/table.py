@@ -41,16 +41,16 @@ def spread(results: Results, rows: Mapping[str, str], clients: Sequence[str]) ->
     return _table(["lowest … highest", *clients], body)
 
 
-def memory(sizes: Mapping[str, float], users: int) -> str:
-    """Give the memory of a parked user, in kB.
+def memory(sizes: Mapping[str, tuple[float, int]], users: int) -> str:
+    """Give the memory of a parked user, in kB, and how many connections were still open.
 
-    >>> print(memory({"x": 5120.0}, 5000))
-    | client | kB per parked user (5,000 users) |
-    | --- | ---: |
-    | x | 5.1 |
+    >>> print(memory({"x": (5120.0, 4999)}, 5000))
+    | client | kB per parked user (5,000 users) | connections open |
+    | --- | ---: | ---: |
+    | x | 5.1 | 4,999 |
     """
-    body = [[client, f"{size / 1000:,.1f}"] for client, size in sizes.items()]
-    return _table(["client", f"kB per parked user ({users:,} users)"], body)
+    body = [[client, f"{size / 1000:,.1f}", f"{count:,}"] for client, (size, count) in sizes.items()]
+    return _table(["client", f"kB per parked user ({users:,} users)", "connections open"], body)
 
 
 def _cell(found: Sequence[float] | None, measure: Sequence[float] | None) -> str:

@@ -39,6 +39,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(whole())
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop work until something is so; there is nobody to tell us."""
+    while not condition():  # noqa: ASYNC110 - the engine has no event for what tests look at
+        await asyncio.sleep(0)
+
+
 @contextlib.asynccontextmanager
 async def serving(handler: Handler, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Serve every connection with `handler`, which may simply return; gives the port."""

@@ -92,10 +92,10 @@ def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
         else:
             screen.show(log_file_line(str(file)))
     if report.apdex is not None:
-        screen.say(apdex_line(report.apdex))
+        screen.say("\n" + apdex_line(report.apdex))
     if report.checks:
-        screen.say(checks_block(report.checks, colour=screen.colour))
-    screen.show(books_line(report.books))
+        screen.say("\n" + checks_block(report.checks, colour=screen.colour))
+    screen.show("\n" + books_line(report.books))
     _verdict(report, screen)
     if refusal is not None:
         raise refusal

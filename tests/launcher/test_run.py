@@ -303,6 +303,7 @@ def test_quiet_leaves_the_id_the_author_s_lines_and_the_checks(tmp_path: Path) -
             "Test run id: t1",
             "hello from 0",
             "hello from 1",
+            "",
             "Checks:",
             "ok: vusers.created == 14",
         ]

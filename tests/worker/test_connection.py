@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from exact_server import Handler, SetClock, replying, run, serving
+from exact_server import Handler, SetClock, replying, run, serving, until
 from grapeshot_worker.script.model import HttpSettings
 from grapeshot_worker.traffic.connection import Connection, Connector
 from grapeshot_worker.traffic.network_errors import NetworkError
@@ -301,10 +301,10 @@ def test_measured_moments() -> None:
 
     async def main() -> Response:
         async with serving(handler) as port:
-            connection = await open_to(port, connector(clock))
+            via = connector(clock)
+            connection = await open_to(port, via)
             future = connection.exchange(GET)
-            while clock.now == 1000.0 or not (connection._pending and connection._pending.has_head):
-                await asyncio.sleep(0)
+            await until(lambda: state_of(via, "has_head"))
             connection.transport.write(b"x")
             response = await future
             connection.close()
@@ -385,8 +385,7 @@ def test_a_connection_closed_while_idle_is_not_picked() -> None:
         async with serving(replying(OK, stay=False)) as port:
             connection = await open_to(port)
             await connection.exchange(GET)
-            while connection.reusable:
-                await asyncio.sleep(0)
+            await until(lambda: not connection.reusable)
             await connection.exchange(GET)
 
     with pytest.raises(NetworkError, match="ECONNRESET"):
@@ -408,8 +407,7 @@ def test_bytes_for_an_idle_connection_end_it() -> None:
             connection = await open_to(port)
             await connection.exchange(GET)
             connection.transport.write(b"x")
-            while connection.reusable:
-                await asyncio.sleep(0)
+            await until(lambda: not connection.reusable)
             return connection.transport is None
 
     assert run(main())
@@ -468,6 +466,12 @@ def test_no_such_host() -> None:
 # ---- time limits ----
 
 
+def state_of(via: Connector, name: str) -> bool:
+    """Tell how far the one exchange under way is."""
+    (pending,) = via.deadlines.under_way
+    return bool(getattr(pending, name))
+
+
 async def overdue(
     handler: Handler, clock: SetClock, *, body: bytes = b"", ready: str = "written"
 ) -> NetworkError:
@@ -476,8 +480,7 @@ async def overdue(
     async with serving(handler) as port:
         connection = await open_to(port, via)
         future = connection.exchange(GET, body, header_timeout=3.0, silence_timeout=8.0)
-        while ready and not getattr(connection._pending, ready):
-            await asyncio.sleep(0)
+        await until(lambda: not ready or state_of(via, ready))
         for _ in range(100):
             if future.done():
                 break
@@ -565,7 +568,8 @@ def test_a_connection_that_does_not_open_in_time() -> None:
             opened = []
             try:
                 for _ in range(10):
-                    opened.append(await connector().connect(origin, timeout=0.15))
+                    connection = await connector().connect(origin, timeout=0.15)
+                    opened.append(connection)
             finally:
                 for connection in opened:
                     connection.close()
@@ -608,3 +612,24 @@ def test_a_slow_upload_is_no_silence(stuck_at: int, silent_at: float) -> None:
         return clock.now
 
     assert run(main()) == silent_at
+
+
+def test_a_used_connection_that_ends_is_not_retried() -> None:
+    """A connection that ends when it is used again fails that exchange, as in the reference; nothing is sent twice."""
+
+    async def main() -> list[int]:
+        connections: list[int] = []
+        once = replying(OK, b"", stay=False)
+
+        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connections.append(1)
+            await once(reader, writer)
+
+        async with serving(handler) as port:
+            connection = await open_to(port)
+            await connection.exchange(GET)
+            with pytest.raises(NetworkError, match="ECONNRESET"):
+                await connection.exchange(GET)
+        return connections
+
+    assert run(main()) == [1]

@@ -65,8 +65,11 @@ def test_normalised_target(written: str, sent: str) -> None:
         "http://a b/",
         "http://a:x/",
         "http://a:70000/",
-    ]
-    + ["http://[::1/", "http://a\r\nb/", "httpx://a/", "http://a..é/"],
+        "http://[::1/",
+        "http://a\r\nb/",
+        "httpx://a/",
+        "http://a..é/",
+    ],
 )
 def test_invalid(url: str) -> None:
     """What is no http URL fails the user with its text."""

@@ -6,6 +6,7 @@ Leaves to others: pipes and signals (__main__), the load itself (traffic), start
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import platform
 import random
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import grapeshot_worker
-from grapeshot_worker.arrivals import arrivals, planned
+from grapeshot_worker.arrivals import arrivals, duration, planned
 from grapeshot_worker.errors import Exit, GrapeshotError, ScriptError, StepError
 from grapeshot_worker.messages import (
     Control,
@@ -68,6 +69,7 @@ class Session:
         self._environ = environ
         self._print = print_line
         self._sequence = 0
+        self._stopped = asyncio.Event()
         self._lag = Sketch()
         self._usage = Usage(clock, time.process_time)
 
@@ -105,6 +107,8 @@ class Session:
         report = asyncio.create_task(self._report(engine, runner))
         try:
             await load
+            # The reference's last phase lasts to its end too, be it a pause.
+            await self._until(start + min(duration(plan), window.end))
         finally:
             watch.cancel()
             report.cancel()
@@ -168,8 +172,15 @@ class Session:
         while True:
             control = await self._controls.get()
             if control is None or isinstance(control, Stop):
+                self._stopped.set()
                 runner.stop()
                 return
+
+    async def _until(self, moment: float) -> None:
+        """Wait for a moment of this process's clock, or for the stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(moment - clock()):
+                await self._stopped.wait()
 
     async def _until_stopped(self, section: Any) -> dict[str, Any]:
         work = asyncio.ensure_future(section)

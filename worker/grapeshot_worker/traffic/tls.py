@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -126,10 +127,13 @@ def _set_versions(context: ssl.SSLContext, options: Mapping[str, Any]) -> None:
         version = _VERSIONS.get(str(written))
         if version is None:
             raise _problem(option, f"{written!r} is no version.", f"Use one of {', '.join(_VERSIONS)}.")
-        if option == "minVersion":
-            context.minimum_version = version
-        else:
-            context.maximum_version = version
+        with warnings.catch_warnings():
+            # Old versions are deprecated, which is the author's business.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            if option == "minVersion":
+                context.minimum_version = version
+            else:
+                context.maximum_version = version
 
 
 def _texts(options: Mapping[str, Any], option: str, directory: str) -> list[str]:
