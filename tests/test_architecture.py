@@ -24,7 +24,7 @@ WORKER_FLOORS = (
     ("plan",),
     ("arrivals", "messages"),
     ("traffic",),
-    ("session",),
+    ("session", "languages"),
     ("processes",),
     ("__main__", "handler"),
 )
@@ -43,7 +43,7 @@ LAUNCHER_FLOORS = (
 FLOORS = {"grapeshot_worker": WORKER_FLOORS, "grapeshot_launcher": LAUNCHER_FLOORS}
 
 # What the launcher may know of the worker: its words, not how it makes traffic.
-PUBLIC = {"", "errors", "messages", "plan", "arrivals", "processes", "script", "metrics"}
+PUBLIC = {"", "errors", "messages", "plan", "arrivals", "processes", "languages", "script", "metrics"}
 
 
 @cache

@@ -39,7 +39,10 @@ def answer(arguments: Sequence[str], *, carry_out: Callable[[RunOptions], int] |
         error.show()
         return error.exit_code
     except GrapeshotError as error:
-        click.echo(told(error), err=True)
+        # Imported late, and at hand by now: nothing but a run fails like this.
+        from grapeshot_launcher.views.console import plain_lines
+
+        click.echo(plain_lines(told(error)), err=True)
         return error.exit_code
     except KeyboardInterrupt:
         click.echo("\nInterrupted.", err=True)

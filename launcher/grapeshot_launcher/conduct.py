@@ -72,7 +72,7 @@ async def conduct_load(crew: Crew, audience: Audience, *, clock: Callable[[], fl
     Raises WorkerFailed when a worker can't get ready, and Interrupted when the stop comes before the start:
     then no load was made.
     """
-    await _assemble(crew, audience, clock=clock)
+    await assemble(crew, audience, clock=clock)
     start = clock() + START_DELAY
     crew.send(Go(start_at=start))
     audience.started(start)
@@ -101,7 +101,7 @@ async def conduct_section(
 
     Raises PartFailed when a step fails or it takes too long, Interrupted when the person asks to stop.
     """
-    await _assemble(crew, audience, clock=clock)
+    await assemble(crew, audience, clock=clock)
     crew.send(Go(start_at=clock()))
     deadline = asyncio.get_running_loop().time() + SECTION_LIMIT
     variables: dict[str, Any] = {}
@@ -128,8 +128,11 @@ async def conduct_section(
     return variables
 
 
-async def _assemble(crew: Crew, audience: Audience, *, clock: Callable[[], float]) -> None:
-    """Wait until every worker of the crew is ready."""
+async def assemble(crew: Crew, audience: Audience, *, clock: Callable[[], float]) -> None:
+    """Wait until every worker of the crew is ready.
+
+    Raises WorkerFailed when one can't get ready, or not in time, Interrupted when the person asks to stop.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + READY_LIMIT
     awaited = set(crew.here)

@@ -18,6 +18,7 @@ from grapeshot_launcher.errors import OutputRefused
 from grapeshot_launcher.options import RunOptions
 from grapeshot_worker.arrivals import planned
 from grapeshot_worker.errors import Problem
+from grapeshot_worker.languages import fault_finder
 from grapeshot_worker.plan import Assignment, Part, Plan, Share
 from grapeshot_worker.script.functions import builtin_functions
 from grapeshot_worker.script.load import ScriptOptions, load_script, with_dotenv
@@ -76,7 +77,8 @@ def prepare(options: RunOptions, *, environ: Mapping[str, str], now: datetime, c
         _script_options(options, run_id), environ=environ, read_text=_read, functions=builtin_functions(rng)
     )
     everything, _ = with_dotenv(options.dotenv, environ, read_text=_read)
-    script = parse_script(source, rng=rng, environ=everything, read_text=_read)
+    fault = fault_finder(directory=source.directory, environ=everything)
+    script = parse_script(source, rng=rng, environ=everything, read_text=_read, fault=fault)
     plan = Plan(script.phases, run_id)
     users = planned(plan)
     return Test(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from grapeshot_launcher.conduct import conduct_load, conduct_section
+from grapeshot_launcher.conduct import assemble, conduct_load, conduct_section
 from grapeshot_launcher.crew import Crew, Inbox
 from grapeshot_launcher.errors import noted, told
 from grapeshot_launcher.options import RunOptions
@@ -26,8 +26,8 @@ from grapeshot_launcher.prepare import Test, prepare
 from grapeshot_launcher.publish import make_report, publish
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.signals import listening
-from grapeshot_launcher.views.console import plain, run_id_line
-from grapeshot_launcher.views.plan import plan_line, plan_table
+from grapeshot_launcher.views.console import plain, plain_lines, run_id_line
+from grapeshot_launcher.views.plan import plan_line, plan_table, plural
 from grapeshot_launcher.watch import Watch
 from grapeshot_worker.errors import GrapeshotError
 
@@ -56,15 +56,18 @@ def run(options: RunOptions, *, environ: Mapping[str, str], leave: Callable[[int
 
 
 def check(options: RunOptions, *, environ: Mapping[str, str]) -> int:
-    """Print the problems of a script and what it would do; ScriptError when it could not run."""
+    """Print the problems of a script and what it would do; ScriptError when it could not run.
+
+    One worker is made ready and dismissed: only so it is known that the author's functions can be loaded.
+    """
     test = prepare(options, environ=environ, now=datetime.now().astimezone(), cpus=usable_cpus())
     screen = Screen(sys.stdout, sys.stderr)
     _warn(test, screen)
+    asyncio.run(rehearse(test, Stage(Processes(test.environ), screen, asyncio.Queue(), time.time)))
     found = len(test.warnings)
-    screen.say(
-        f"{options.script}: " + (f"it runs, with {found} warnings." if found else "no problems found.")
-    )
-    screen.say(plan_table(test.script, test.plan, workers=test.workers))
+    warnings = plural(found, "warning")
+    screen.say(f"{options.script}: " + (f"it runs, with {warnings}." if found else "no problems found."))
+    screen.say(plain_lines(plan_table(test.script, test.plan, workers=test.workers)))
     return 0
 
 
@@ -76,6 +79,12 @@ class Stage:
     screen: Screen
     inbox: Inbox
     clock: Callable[[], float]
+
+
+async def rehearse(test: Test, stage: Stage) -> None:
+    """Make one worker ready and let it go; WorkerFailed says why it can't be."""
+    async with Crew(stage.platform, test.assignments("load", {})[:1], stage.inbox) as crew:
+        await assemble(crew, Watch(test, stage.screen), clock=stage.clock)
 
 
 async def tell(test: Test, stage: Stage) -> int:
@@ -97,7 +106,7 @@ async def tell(test: Test, stage: Stage) -> int:
     report = make_report(test, load, watch.collector, started=watch.start or began, ended=ended)
     publish(report, stage.screen, file=test.report)
     if failure is not None:
-        stage.screen.warn(told(failure))
+        stage.screen.warn(plain_lines(told(failure)))
         return report.verdict.exit_code or failure.exit_code
     return report.verdict.exit_code
 
@@ -120,4 +129,4 @@ def _open(test: Test, screen: Screen) -> None:
 
 def _warn(test: Test, screen: Screen) -> None:
     for problem in test.warnings:
-        screen.warn(noted(problem))
+        screen.warn(plain_lines(noted(problem)))

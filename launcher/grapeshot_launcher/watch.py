@@ -14,7 +14,7 @@ from grapeshot_launcher.platforms import Line
 from grapeshot_launcher.prepare import Test
 from grapeshot_launcher.results.collect import Collector
 from grapeshot_launcher.screen import Screen
-from grapeshot_launcher.views.console import period_block, phase_line, plain
+from grapeshot_launcher.views.console import period_block, phase_line, plain_lines
 from grapeshot_worker.arrivals import duration, phase_starts
 from grapeshot_worker.messages import Message
 from grapeshot_worker.plan import Plan
@@ -49,7 +49,7 @@ class Watch:
 
     def warned(self, text: str) -> None:
         """Tell a person something at once."""
-        self._screen.warn("\n".join(map(plain, text.split("\n"))))
+        self._screen.warn(plain_lines(text))
 
     def lost(self, index: int) -> None:
         """Wait no longer for a worker."""

@@ -246,8 +246,8 @@ def test_a_missing_dotenv_is_a_warning() -> None:
         ("scenarios: []", '"config" is required', "Add 'config:'"),
         ("config: 3", '"config" must be of type object', "Add 'config:'"),
         ("config: {}", "No target specified and no environment chosen", "--target"),
-        ("", "s.yml is empty", "config and scenarios"),
-        ("- a", "s.yml is not a mapping", "config and scenarios"),
+        ("", "the file is empty", "config and scenarios"),
+        ("- a", "the file is not a mapping", "config and scenarios"),
     ],
 )
 def test_what_a_script_can_not_be_without(script: str, message: str, remedy: str) -> None:
@@ -265,7 +265,7 @@ def test_what_a_script_can_not_be_without(script: str, message: str, remedy: str
     [
         ("s.txt", "Unknown file type", "ends in .yml, .yaml, .json"),
         ("s.ts", "s.ts is a JavaScript or TypeScript module, which can't be run here", "YAML or JSON"),
-        ("no.yml", "can't read no.yml: No such file or directory", "Check the path"),
+        ("no.yml", "the file can't be read: No such file or directory", "Check the path"),
     ],
 )
 def test_a_file_that_can_not_be_a_script_is_refused(file: str, message: str, remedy: str) -> None:
@@ -284,7 +284,7 @@ def test_all_unreadable_inputs_are_told_at_once() -> None:
 
     assert [problem.message.split(":")[0] for problem in caught.value.problems] == [
         "not valid YAML",
-        "can't read x.yml",
+        "the file can't be read",
         "--variables is not valid JSON",
         "--overrides is not a JSON object",
     ]

@@ -164,7 +164,7 @@ def warnings(script: TestScript) -> list[str]:
         ),
         (
             with_flow("- get: {url: /}", config="  http:\n    pool: 0\n"),
-            '"config.http.pool" must be a positive number',
+            '"config.http.pool" must be a positive integer',
             4,
         ),
         (with_flow("- get: {url: /}", config="  phases: {}\n"), '"config.phases" must be an array', 3),

@@ -28,7 +28,7 @@ def test_a_measurement_belongs_to_the_window_of_its_own_moment() -> None:
     recorder = recorder_at(clock)
     recorder.sent(clock.now)
     clock.now = 110.1
-    recorder.answered(clock.now, endpoint=None, status=200, milliseconds=200.4, size=7)
+    recorder.answered(clock.now, None, 200, 200.4, 7)
 
     first, second = recorder.flush()
 
@@ -43,7 +43,7 @@ def test_a_response_is_spelled_out_under_all_its_names() -> None:
     clock = Clock()
     recorder = recorder_at(clock)
     for milliseconds in (1.4, 1.6, 12.0):
-        recorder.answered(clock.now, endpoint="/a", status=404, milliseconds=milliseconds, size=10)
+        recorder.answered(clock.now, "/a", 404, milliseconds, 10)
 
     (period,) = recorder.flush()
 

@@ -82,7 +82,7 @@ class Session:
             else:
                 await self._section(script, cast)
         except ScriptError as error:
-            problems = "\n".join(str(p) for p in error.problems if p.severity == "error")
+            problems = "\nError: ".join(str(p) for p in error.problems if p.severity == "error")
             self._fail(GrapeshotError(problems, exit_code=error.exit_code))
         except GrapeshotError as error:
             self._fail(error)

@@ -109,6 +109,11 @@ def plain(text: str) -> str:
     )
 
 
+def plain_lines(text: str) -> str:
+    """Show a text of several lines with all but its line breaks made plain."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
 # ---- blocks of numbers ----
 
 

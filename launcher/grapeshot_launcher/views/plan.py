@@ -19,7 +19,7 @@ def plan_line(plan: Plan, *, workers: int) -> str:
 
 def plan_table(script: TestScript, plan: Plan, *, workers: int) -> str:
     """Show what a script would do: target, scenarios, one line for each phase, the whole."""
-    names = ", ".join(scenario.metric_name for scenario in script.scenarios)
+    names = ", ".join(s.name if s.name is not None else f"unnamed ({s.index})" for s in script.scenarios)
     lines = [f"Target: {script.target}", f"Scenarios: {names}", "Phases:"]
     titles = [f"  {phase.index}. {phase.name or 'unnamed'}" for phase in script.phases]
     width = max(map(len, titles), default=0)

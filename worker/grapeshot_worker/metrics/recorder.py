@@ -120,10 +120,8 @@ class Recorder:
         current.sent += 1
         current.last_sent = now
 
-    def answered(
-        self, now: float, *, endpoint: str | None, status: int, milliseconds: float, size: int
-    ) -> None:
-        """Note a response: status, time to first byte, body bytes on the wire; `endpoint` None for a redirect hop."""
+    def answered(self, now: float, endpoint: str | None, status: int, milliseconds: float, size: int) -> None:
+        """Note a response: status, time to first byte in ms, body bytes; `endpoint` None for a redirect hop."""
         current = self._slice if now < self._end else self._enter(now)
         cell = current.cells.get((endpoint, status))
         if cell is None:

@@ -142,9 +142,9 @@ def _read(file: str, read_text: Callable[[str], str]) -> Document:
         document = read_document(read_text(file), file)
     except (OSError, UnicodeDecodeError) as error:
         remedy = "Check the path." if isinstance(error, OSError) else "Save the file as UTF-8."
-        raise _refused(f"can't read {file}: {_reason(error)}", file, remedy) from error
+        raise _refused(f"the file can't be read: {_reason(error)}", file, remedy) from error
     if not isinstance(document.value, dict):
-        message = f"{file} is empty" if document.value is None else f"{file} is not a mapping"
+        message = "the file is empty" if document.value is None else "the file is not a mapping"
         raise _refused(message, file, "A script is a mapping with the keys config and scenarios.")
     return document
 

@@ -16,15 +16,18 @@ from grapeshot_worker.script.convert import as_mapping
 from grapeshot_worker.script.fake import fake_functions, option_problems
 from grapeshot_worker.script.fake import nearest as nearest_fake
 from grapeshot_worker.script.findings import Findings, nearest
+from grapeshot_worker.script.foresight import Fault, check_requests, nothing_wrong
 from grapeshot_worker.script.functions import builtin_functions
 from grapeshot_worker.script.keys import warn_unknown
 from grapeshot_worker.script.model import ScriptSource, TestScript
 from grapeshot_worker.script.payloads import parse_payloads
 from grapeshot_worker.script.phases import parse_phases
 from grapeshot_worker.script.plugins import parse_plugins
-from grapeshot_worker.script.scenarios import compile_scenario, refuse_engine, select
+from grapeshot_worker.script.processor import syntax_problem, warn_missing_functions
+from grapeshot_worker.script.scenarios import check_weights, compile_scenario, refuse_engine, select
 from grapeshot_worker.script.settings import parse_http
 from grapeshot_worker.script.steps import Flow
+from grapeshot_worker.script.target import check_target
 from grapeshot_worker.script.template import Functions, called, suspicious
 from grapeshot_worker.script.validate import validate
 
@@ -37,12 +40,13 @@ def parse_script(
     rng: random.Random,
     read_text: Callable[[str], str],
     environ: Mapping[str, str],
+    fault: Fault = nothing_wrong,
 ) -> TestScript:
     """Make the TestScript of a document.
 
     `read_text` gives the text of a CSV file or processor, or raises OSError; `rng` feeds the functions of
-    templates. Raises ScriptError with every problem of the script, warnings included, if one of them is an
-    error.
+    templates; `fault` knows the languages of captures and expectations. Raises
+    ScriptError with every problem of the script, warnings included, if one of them is an error.
     """
     document = source.document
     config = as_mapping(document.get("config"))
@@ -61,8 +65,13 @@ def parse_script(
     processor = _processor(source, config, read_text=read_text, findings=findings)
     chosen = _chosen(source, config, findings)
     _warn_templates(document, functions, findings)
+    check_requests(document, fault=fault, functions=functions, findings=findings)
+    if isinstance(target := config.get("target"), str):
+        check_target(document, target, findings)
+    if isinstance(tls := config.get("tls"), Mapping) and (wrong := fault("tls", tls, config)) is not None:
+        findings.error(wrong, ("config", "tls"), remedy="Paths are relative to the script.")
     findings.raise_errors()  # what follows can rely on the structure
-    target = str(config["target"])
+    target = str(target)
     flow = Flow(target=target, http=http, functions=functions, findings=findings)
     parts = {
         part: compile_scenario(document[part], (part,), flow, index=-1, name=part)
@@ -103,6 +112,8 @@ def _chosen(
     default = str(config.get("engine") or "http")
     for i, scenario in chosen:
         refuse_engine(scenario, ("scenarios", i), findings, default=default)
+    if source.scenario_name is None:
+        check_weights([one for _, one in chosen], findings)
     for part in ("before", "after"):
         refuse_engine(as_mapping(source.document.get(part)), (part,), findings, default="http")
     return chosen
@@ -115,6 +126,7 @@ def _processor(
     written = config.get("processor")
     path: Path = ("config", "processor")
     if not isinstance(written, str) or not written:
+        warn_missing_functions(source.document, None, findings)
         return None
     extension = os.path.splitext(written)[1].lower()
     if extension != ".py":
@@ -127,11 +139,15 @@ def _processor(
     for folder in [*beside_config, source.directory]:
         file = os.path.abspath(os.path.join(folder, written))
         try:
-            read_text(file)
+            text = read_text(file)
         except OSError:
             continue
         except UnicodeDecodeError:
-            pass  # it is there; loading it will say what is wrong with it
+            return file  # it is there; loading it will say what is wrong with it
+        if (problem := syntax_problem(text, file)) is not None:
+            findings.problems.append(problem)
+        else:
+            warn_missing_functions(source.document, text, findings)
         return file
     remedy = "Give its path relative to the script, or to the file of --config."
     findings.error(f"there is no processor {written}", path, remedy=remedy, exit_code=Exit.WORKER)

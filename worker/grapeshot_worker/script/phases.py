@@ -8,6 +8,7 @@ ramp, from 0 if it stands alone. A rate or count of zero is a pause of the phase
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -31,7 +32,11 @@ _WITHOUT_EFFECT: Final[dict[Kind, tuple[str, ...]]] = {
     "rate": (),
     "ramp": (),
 }
-_EXAMPLES: Final = "Write seconds (60) or a number with a unit: '90s', '1.5 min', '2h'."
+_EXAMPLES: Final = "Write seconds (60) or a number with a unit: '90s', '1.5 min', '2h'; at the most a year."
+_LONGEST: Final = 366 * 86_400.0  # s; more is a mistake, and a float of it no longer knows milliseconds
+_FASTEST: Final = (
+    1_000_000  # users a second: one for each microsecond, which is as fine as arrivals are planned
+)
 _ONE: Final[Mapping[str, Any]] = {"duration": 1, "arrivalCount": 1}
 
 
@@ -77,6 +82,10 @@ def _phase(phase: Mapping[str, Any], index: int, *, findings: Findings, mode: An
         kind = "pause"
     written = phase.get("pause") if key == "pause" else phase.get("duration", 1 if kind == "ramp" else None)
     duration = _duration(written, (*path, "pause" if key == "pause" else "duration"), findings)
+    busiest = max(rate or 0, ramp_to or 0) if kind != "count" else (count or 0) / (duration or math.inf)
+    if busiest > _FASTEST:
+        remedy = f"No machine makes more than {_FASTEST:,} a second."
+        findings.error(f'"{dotted(path)}" asks for too many arrivals', (*path, key), remedy=remedy)
     name = phase.get("name")
     return Phase(
         index=index,
@@ -115,7 +124,10 @@ def _amount(phase: Mapping[str, Any], key: str, path: Path, findings: Findings) 
 
 def _duration(value: Any, path: Path, findings: Findings) -> float:
     try:
-        return parse_duration(value)
+        seconds = parse_duration(value)
+        if seconds > _LONGEST:
+            raise DurationError(value)
+        return seconds
     except DurationError:
         text = "undefined" if value is None else value
         findings.error(f"Invalid duration for phase: {text}", path, remedy=_EXAMPLES, exit_code=Exit.WORKER)

@@ -6,11 +6,11 @@ Leaves to others: the steps of a flow (steps), choosing one for each user (traff
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from grapeshot_worker.errors import Exit, Path
-from grapeshot_worker.script.convert import as_texts
+from grapeshot_worker.script.convert import as_number, as_texts
 from grapeshot_worker.script.findings import Findings
 from grapeshot_worker.script.model import Scenario
 from grapeshot_worker.script.steps import Flow
@@ -65,6 +65,20 @@ def refuse_engine(scenario: Mapping[str, Any], path: Path, findings: Findings, *
     remedy = "Take it out of this script, or choose an HTTP scenario with --scenario-name."
     where = (*path, "engine") if "engine" in scenario else ("config", "engine")
     findings.error(f"{message} (engine: {engine})", where, remedy=remedy, exit_code=Exit.WORKER)
+
+
+def check_weights(written: Sequence[Mapping[str, Any]], findings: Findings) -> None:
+    """Refuse scenarios none of which can ever be picked; warn of weights that are none."""
+    weights = [one.get("weight", 1) for one in written]
+    for i, weight in enumerate(weights):
+        number = as_number(weight)
+        if (number is None and "{{" not in str(weight)) or (number is not None and number < 0):
+            remedy = "It counts as 0: the scenario never runs. Write a whole number."
+            findings.warn(f"the weight {weight} is no weight", ("scenarios", i, "weight"), remedy=remedy)
+    if weights and all("{{" not in str(weight) and (as_number(weight) or 0) < 1 for weight in weights):
+        remedy = "Give at least one scenario a weight of 1 or more."
+        message = "no scenario can ever run: all weights are below 1"
+        findings.error(message, ("scenarios",), remedy=remedy)
 
 
 def compile_scenario(

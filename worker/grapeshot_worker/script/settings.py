@@ -70,6 +70,8 @@ def _timeout(config: Mapping[str, Any], findings: Findings) -> float | None:
                 f"the timeout {written} is not a number", path, remedy="Every request fails: write seconds."
             )
             return math.nan
+        if seconds <= 0:
+            findings.error(f"the timeout {written} is not positive", path, remedy="Write seconds: 10.")
         return float(seconds)
     return None
 
@@ -79,8 +81,11 @@ def _pool(http: Mapping[str, Any], findings: Findings) -> int | None:
     if written is None:
         return None
     size = as_number(written)
-    if size is None or size < 1:
-        findings.error('"config.http.pool" must be a positive number', ("config", "http", "pool"))
+    if not isinstance(size, int) or size < 1:
+        remedy = "Write how many connections all users of a worker share: 'pool: 10'."
+        findings.error(
+            '"config.http.pool" must be a positive integer', ("config", "http", "pool"), remedy=remedy
+        )
         return None
     return int(size)
 

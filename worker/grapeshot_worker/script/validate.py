@@ -147,6 +147,9 @@ def _scenario(scenario: Any, path: Path, findings: Findings, *, default: str) ->
         return
     if "flow" not in scenario or _fault(_list, scenario["flow"], (*path, "flow"), findings):
         return
+    if not scenario["flow"]:
+        message = f'"{dotted((*path, "flow"))}" is empty: users do nothing'
+        findings.warn(message, (*path, "flow"), remedy="Add a step, such as '- get: {url: /}'.")
     if engine == "http":
         _steps(scenario["flow"], (*path, "flow"), findings, nested=False)
 

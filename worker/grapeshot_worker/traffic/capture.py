@@ -79,7 +79,7 @@ def compile_captures(
                 if (value is MISSING or value == "") and capture.strict:
                     failures.append(Failure(capture, value, "nothing was found"))
             except ExpressionError as error:
-                value = ""
+                value = MISSING
                 if capture.strict:
                     failures.append(Failure(capture, value, str(error)))
             values.append((store, value))

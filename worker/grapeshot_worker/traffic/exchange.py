@@ -8,20 +8,21 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from grapeshot_worker.errors import StepError
 from grapeshot_worker.script.model import HttpSettings, Request
 from grapeshot_worker.script.template import Template, to_text
 from grapeshot_worker.traffic.bodies import decode_body
-from grapeshot_worker.traffic.connection import Connection, NetworkError
+from grapeshot_worker.traffic.connection import NetworkError
 from grapeshot_worker.traffic.cookies import CookieJar
 from grapeshot_worker.traffic.endpoints import server_timing_total
 from grapeshot_worker.traffic.lanes import Lane
 from grapeshot_worker.traffic.outgoing import BAD_REQUEST, Outgoing
+from grapeshot_worker.traffic.pool import SharedPool
 from grapeshot_worker.traffic.redirects import next_hop
 from grapeshot_worker.traffic.response import Response
-from grapeshot_worker.traffic.url import Origin, parse_url
+from grapeshot_worker.traffic.url import Origin, split_url
 from grapeshot_worker.traffic.user import Engine, User
 
 HEADER_TIMEOUT = 10.0  # seconds from the request written to the response's head, when nothing is configured
@@ -43,6 +44,9 @@ _SECRET_FIELDS = re.compile(r"^(?:authorization|cookie): [^\r\n]*\r\n", re.MULTI
 _COOKIE_FIELD = re.compile(r"^cookie: [^\r\n]*\r\n", re.MULTILINE)
 
 
+Notable = list[tuple[str, bytes]]  # (one of _NOTABLE, raw value)
+
+
 class _FieldNames(dict[bytes, str | None]):
     """Raw header name → its notable lower-case form, or None: what servers send is few names, many times."""
 
@@ -61,33 +65,44 @@ class Exchanger:
     """Sends what a Renderer gives, hop by hop; made once for each request of the script."""
 
     def __init__(self, request: Request, engine: Engine) -> None:
-        settings = engine.script.http
+        settings, plugins = engine.script.http, engine.script.plugins
+        names = {name for name, _ in request.headers}
         self._engine = engine
         self._recorder = engine.recorder
         self._clock = engine.clock
+        self._method = request.method
         self._header_timeout, self._silence_timeout = timeouts(request, settings)
-        self._follow = request.follow_redirect
-        self._max_hops = request.max_redirects
+        self._max_hops = request.max_redirects if request.follow_redirect else -1
         self._gzip = request.gzip
         self._cookies: Sequence[tuple[str, Template]] = (*settings.default_cookies, *request.cookies)
-        self._own_length = any(name == "content-length" for name, _ in request.headers)
+        self._own_length = "content-length" in names
+        self._own_host = "host" in names
+        self._last_field = "" if "connection" in names else "connection: keep-alive\r\n"
         self._extended = settings.extended_metrics
-        self._apdex = engine.script.plugins.apdex
-        endpoints = engine.script.plugins.endpoints
-        self._namespace = endpoints.namespace if endpoints is not None else ""
+        self._apdex = plugins.apdex
+        self._namespace = plugins.endpoints.namespace if plugins.endpoints is not None else ""
 
     async def send(self, user: User, outgoing: Outgoing, endpoint: str | None) -> Response:
-        """Send the request and follow its redirects; the last hop counts for `endpoint`.
+        """Send a rendered request and follow its redirects; the last hop counts for `endpoint`.
 
-        NetworkError when a hop fails.
+        NetworkError when a hop fails, StepError when a redirect can't be followed.
         """
-        method, url, fields, body = outgoing
-        hops = 0
+        url, fields, body = outgoing
+        method, hops = self._method, 0
         while True:
-            response, notable = await self._hop(user, Outgoing(method, url, fields, body), endpoint)
-            if response.status not in REDIRECTS or not self._follow:
-                break
-            hop = next_hop(response.status, method, _last(notable, LOCATION), url)
+            origin, path, host = split_url(url)
+            head = self._head(user, (method, origin, path, host), fields, body)
+            response = await self._exchange(user, origin, head, body)
+            response.url = url
+            notable = [(kind, value) for name, value in response.raw_headers if (kind := _field_names[name])]
+            hop = None
+            if response.status in REDIRECTS and self._max_hops >= 0:
+                hop = next_hop(response.status, method, _last(notable, LOCATION), url)
+            self._record(
+                response, endpoint if hop is None else None, response.wire_bytes if hop is None else 0
+            )
+            if notable:
+                self._keep_cookies(user, origin, path, notable)
             if hop is None:
                 break
             if hops >= self._max_hops:
@@ -95,57 +110,36 @@ class Exchanger:
             hops += 1
             method, url, keep_body, keep_credentials = hop
             if not keep_body:
-                body = None
-                fields = _BODY_FIELDS.sub("", fields)
+                body, fields = None, _BODY_FIELDS.sub("", fields)
             if not keep_credentials:  # what was meant for one host is not told another
                 fields = _SECRET_FIELDS.sub("", fields)
-        if not notable:
-            return response
-        if endpoint is not None and (timing := _last(notable, SERVER_TIMING)) is not None:
-            self._recorder.observe(f"{self._namespace}.server-timing.{endpoint}", server_timing_total(timing))
-        if self._gzip and (encoding := _last(notable, CONTENT_ENCODING)):
-            response.body = decode_body(response.body, encoding)
+        if notable:
+            self._finish(response, notable, endpoint)
         return response
 
-    async def _hop(
-        self, user: User, outgoing: Outgoing, endpoint: str | None
-    ) -> tuple[Response, list[tuple[str, bytes]]]:
-        method, url, fields, body = outgoing
-        origin, path, host = parse_url(url)
+    def _head(self, user: User, line: tuple[str, Origin, str, str], fields: str, body: bytes | None) -> bytes:
+        method, origin, path, host = line
         jar = user.jar
-        if (self._cookies or (jar is not None and jar.active)) and (
-            cookie := self._cookie(user, origin, path)
-        ):
-            fields = _COOKIE_FIELD.sub("", fields) + f"cookie: {cookie}\r\n"
+        if self._cookies or (jar is not None and jar.active):
+            cookie = self._cookie(user, origin, path)
+            if cookie:
+                fields = _COOKIE_FIELD.sub("", fields) + f"cookie: {cookie}\r\n"
+        if not self._own_host:
+            fields = f"host: {host}\r\n{fields}"
         if body is not None:
             if not self._own_length:
                 fields += f"content-length: {len(body)}\r\n"
         elif method in BODY_METHODS and not self._own_length:
             fields += "content-length: 0\r\n"
-        head = f"{method} {path} HTTP/1.1\r\nhost: {host}\r\n{fields}connection: keep-alive\r\n\r\n".encode(
-            "latin-1"
-        )
-        response = await self._exchange(user, origin, head, body, is_head=method == "HEAD")
-        response.url = url
-        notable = [(kind, value) for name, value in response.raw_headers if (kind := _field_names[name])]
-        is_hop = (
-            self._follow and response.status in REDIRECTS and any(kind == LOCATION for kind, _ in notable)
-        )
-        self._record(response, None if is_hop else endpoint, 0 if is_hop else response.wire_bytes)
-        if notable:
-            self._keep_cookies(user, origin, path, notable)
-        return response, notable
+        return f"{method} {path} HTTP/1.1\r\n{fields}{self._last_field}\r\n".encode("latin-1")
 
-    async def _exchange(
-        self, user: User, origin: Origin, head: bytes, body: bytes | None, *, is_head: bool
-    ) -> Response:
+    def _exchange(self, user: User, origin: Origin, head: bytes, body: bytes | None) -> Awaitable[Response]:
         self._recorder.sent(self._clock())
         if self._engine.pool is not None:
-            connection = await self._engine.pool.acquire(origin)
-            try:
-                return await self._talk(connection, head, body, is_head=is_head)
-            finally:
-                self._engine.pool.release(connection)
+            return self._by_pool(self._engine.pool, origin, head, body)
+        return self._by_lane(user, origin, head, body)
+
+    async def _by_lane(self, user: User, origin: Origin, head: bytes, body: bytes | None) -> Response:
         lane = user.lanes.get(origin)
         if lane is None:
             lane = user.lanes[origin] = Lane()
@@ -154,47 +148,50 @@ class Exchanger:
         else:
             lane.busy = True
         try:
-            own = lane.connection
-            if own is None or not own.reusable:
+            connection = lane.connection
+            if connection is None or not connection.reusable:
                 lane.close()
-                own = lane.connection = await self._connect(origin)
-            return await self._talk(own, head, body, is_head=is_head)
-        finally:
-            lane.leave()
-
-    async def _connect(self, origin: Origin) -> Connection:
-        return await self._engine.connector.connect(origin, timeout=self._silence_timeout)
-
-    async def _talk(
-        self, connection: Connection, head: bytes, body: bytes | None, *, is_head: bool
-    ) -> Response:
-        try:
+                connection = await self._engine.connector.connect(origin, timeout=self._silence_timeout)
+                lane.connection = connection
             return await connection.exchange(
                 head,
                 body,
-                is_head=is_head,
+                is_head=self._method == "HEAD",
                 header_timeout=self._header_timeout,
                 silence_timeout=self._silence_timeout,
             )
         except NetworkError as error:
-            # Its head was received, so it is a response, though its body never ended.
-            if error.status is not None:
-                self._recorder.answered(
-                    self._clock(),
-                    endpoint=None,
-                    status=error.status,
-                    milliseconds=error.first_byte_ms,
-                    size=0,
-                )
+            self._count_headless(error)
             raise
+        finally:
+            lane.leave()
+
+    async def _by_pool(self, pool: SharedPool, origin: Origin, head: bytes, body: bytes | None) -> Response:
+        connection = await pool.acquire(origin, timeout=self._silence_timeout)
+        try:
+            return await connection.exchange(
+                head,
+                body,
+                is_head=self._method == "HEAD",
+                header_timeout=self._header_timeout,
+                silence_timeout=self._silence_timeout,
+            )
+        except NetworkError as error:
+            self._count_headless(error)
+            raise
+        finally:
+            pool.release(connection)
+
+    def _finish(self, response: Response, notable: Notable, endpoint: str | None) -> None:
+        if endpoint is not None and (timing := _last(notable, SERVER_TIMING)) is not None:
+            self._recorder.observe(f"{self._namespace}.server-timing.{endpoint}", server_timing_total(timing))
+        if self._gzip and (encoding := _last(notable, CONTENT_ENCODING)):
+            response.body = decode_body(response.body, encoding)
 
     # ---- measurements ----
 
     def _record(self, response: Response, endpoint: str | None, size: int) -> None:
-        now = self._clock()
-        self._recorder.answered(
-            now, endpoint=endpoint, status=response.status, milliseconds=response.first_byte, size=size
-        )
+        self._recorder.answered(self._clock(), endpoint, response.status, response.first_byte, size)
         if self._extended:
             self._recorder.observe("http.total", response.total)
             if response.opening is not None:  # a connection used before has none of these
@@ -202,6 +199,11 @@ class Exchanger:
                     self._recorder.observe(f"http.{phase}", milliseconds)
         if self._apdex is not None:
             self._record_apdex(response.total, self._apdex)
+
+    def _count_headless(self, error: NetworkError) -> None:
+        """Count a response whose head was received, though its body never ended."""
+        if error.status is not None:
+            self._recorder.answered(self._clock(), None, error.status, error.first_byte_ms, 0)
 
     def _record_apdex(self, total: float, threshold: float) -> None:
         self._recorder.count("apdex.satisfied", int(total <= threshold))
@@ -218,7 +220,7 @@ class Exchanger:
                 jar.put(name, to_text(template.render(user.variables)), origin.host, path)
         return jar.header(origin.host, path, origin.scheme == "https") if jar is not None else None
 
-    def _keep_cookies(self, user: User, origin: Origin, path: str, notable: list[tuple[str, bytes]]) -> None:
+    def _keep_cookies(self, user: User, origin: Origin, path: str, notable: Notable) -> None:
         values = [value for kind, value in notable if kind == SET_COOKIE]
         if not values:
             return
@@ -241,6 +243,6 @@ def timeouts(request: Request, settings: HttpSettings) -> tuple[float, float]:
     return configured, max(SILENCE_TIMEOUT, configured)
 
 
-def _last(notable: list[tuple[str, bytes]], kind: str) -> str | None:
+def _last(notable: Notable, kind: str) -> str | None:
     found = [value for name, value in notable if name == kind]
     return found[-1].decode("latin-1") if found else None

@@ -196,7 +196,7 @@ def _jmespath(kind: str) -> Check:
         if not isinstance(response.json, (dict, list)):
             return _result(False, kind, expected, "response body is not an object")
         try:
-            value = _search(to_text(expected))(response.json)
+            value = compile_jmespath(to_text(expected))(response.json)
         except ExpressionError as error:
             return _result(False, kind, expected, str(error))
         return _result(truthy(value), kind, expected, value)
@@ -205,7 +205,8 @@ def _jmespath(kind: str) -> Check:
 
 
 @lru_cache(maxsize=256)
-def _search(expression: str) -> Callable[[Any], Any]:
+def compile_jmespath(expression: str) -> Callable[[Any], Any]:
+    """Compile a JMESPath to a search of documents; ExpressionError says why it can't be used."""
     import jmespath
     from jmespath.exceptions import JMESPathError
 

@@ -37,8 +37,11 @@ Condition = Callable[[User], bool]
 
 
 def compile_request(request: Request, scenario: Scenario, engine: Engine) -> StepFunction:
-    """Compile one request of a scenario into a step."""
-    compiled = HttpStep(request, scenario, engine)
+    """Compile one request of a scenario into a step; what can't be a request fails the user who gets there."""
+    try:
+        compiled = HttpStep(request, scenario, engine)
+    except StepError as error:
+        return _failing(error.name)
     before = (*scenario.before_request, *request.before_request)
     perform = compiled.perform if not before else compiled.perform_changed
     conditions = _conditions(request, engine)
@@ -52,6 +55,13 @@ def compile_request(request: Request, scenario: Scenario, engine: Engine) -> Ste
         await perform(user)
 
     return step
+
+
+def _failing(name: str) -> StepFunction:
+    async def fail(user: User) -> None:
+        raise StepError(name)
+
+    return fail
 
 
 class HttpStep:
@@ -117,7 +127,7 @@ class HttpStep:
         what = f"{first.capture.kind} {to_text(first.capture.expression.source)}"
         place = f" ({self._request.place})" if self._request.place is not None else ""
         self._engine.notices.tell(
-            f"{FAILED_CAPTURE}: {outgoing.method} {outgoing.url}{place}: {what}: {first.reason}"
+            f"{FAILED_CAPTURE}: {self._request.method} {outgoing.url}{place}: {what}: {first.reason}"
         )
 
     async def _call(self, user: User, names: Sequence[Template], *arguments: Any) -> None:
@@ -131,7 +141,7 @@ class HttpStep:
 
     async def _call_after(self, user: User, outgoing: Outgoing, response: Response) -> None:
         request = Attributes(copy.deepcopy(dict(self._request.params)))
-        request.update(url=outgoing.url, method=outgoing.method)
+        request.update(url=outgoing.url, method=self._request.method)
         await self._call(
             user, self._after, request, seen_response(response), user.context, self._engine.hooks.events
         )
@@ -155,7 +165,7 @@ class HttpStep:
             recorder.count(f"plugins.expect.{outcome}")
             recorder.count(f"plugins.expect.{outcome}.{result.kind}")
         name = to_text(self._request.name.render(user.variables)) if self._request.name is not None else None
-        text = format_results(outgoing.method, outgoing.url, results, settings.output_format, name=name)
+        text = format_results(self._request.method, outgoing.url, results, settings.output_format, name=name)
         if text is not None:
             self._engine.results.show(text)
         if settings.failures_as_errors and not all(result.ok for result in results):

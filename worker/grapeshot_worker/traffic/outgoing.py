@@ -19,6 +19,7 @@ from grapeshot_worker.script.template import MISSING, Template, Variables, to_te
 from grapeshot_worker.traffic.bodies import FormFile, encode_form, encode_json, encode_multipart, encode_query
 
 BAD_REQUEST = "ERR_GOT_REQUEST_ERROR"  # the reference's name for options that make no request
+BAD_CHARACTER = "ERR_INVALID_CHAR"
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
 _UNSENDABLE = re.compile(
@@ -32,7 +33,6 @@ BodyMaker = Callable[[Variables], tuple[Body, str | None]]  # → body, content 
 class Outgoing(NamedTuple):
     """A rendered request. `fields` are the head lines but for host, cookie and content-length, each ended by CRLF."""
 
-    method: str
     url: str
     fields: str
     body: Body
@@ -42,7 +42,6 @@ class Renderer:
     """Renders one compiled request; what does not depend on the user is done here once."""
 
     def __init__(self, request: Request, settings: HttpSettings, directory: str, rng: random.Random) -> None:
-        self._method = request.method
         self._url = request.url.render
         self._query = request.qs
         self._make_body = compile_body(request, directory, rng)
@@ -60,7 +59,9 @@ class Renderer:
         if not isinstance(url, str):
             url = to_text(url)
         if not url.startswith("http"):
-            raise StepError(f"Invalid URL - {url}")
+            if not url.startswith("/"):
+                raise StepError(f"Invalid URL - {url}")
+            url = self._target + url  # a path that stood in a variable
         if self._query is not None:
             query = encode_query([(name, value.render(variables)) for name, value in self._query])
             url = url.partition("?")[0] + (f"?{query}" if query else "")
@@ -68,14 +69,17 @@ class Renderer:
         for name, template in self._varying:
             value = template.render(variables)
             if value is not MISSING:
-                fields += _field(name, to_text(value))
+                text = value if isinstance(value, str) else to_text(value)
+                if _UNSENDABLE.search(text):
+                    raise StepError(BAD_CHARACTER)
+                fields += f"{name}: {text}\r\n"
         if content_type is not None and not self._has_type:
             fields += f"content-type: {content_type}\r\n"
         if self._auth is not None:
             fields += self._auth(variables)
         if self._trace is not None:
             fields += self._traceparent(*self._trace)
-        return Outgoing(self._method, url, fields, body)
+        return Outgoing(url, fields, body)
 
     def _traceparent(self, prefix: str, sampled: bool) -> str:
         trace = prefix + f"{self._rng.getrandbits(128):032x}"[len(prefix) :]
@@ -85,6 +89,8 @@ class Renderer:
 def _split_headers(request: Request) -> tuple[str, list[tuple[str, Template]]]:
     fixed, varying = "", []
     for name, template in request.headers:
+        if _UNSENDABLE.search(name) or ":" in name:
+            raise StepError(BAD_CHARACTER)
         if not template.constant:
             varying.append((name, template))
         elif (value := template.render({})) is not MISSING:
@@ -96,8 +102,8 @@ def _split_headers(request: Request) -> tuple[str, list[tuple[str, Template]]]:
 
 
 def _field(name: str, value: str) -> str:
-    if _UNSENDABLE.search(value) or _UNSENDABLE.search(name):
-        raise StepError("ERR_INVALID_CHAR")
+    if _UNSENDABLE.search(value):
+        raise StepError(BAD_CHARACTER)
     return f"{name}: {value}\r\n"
 
 
@@ -158,11 +164,9 @@ def _json_body(json: Template, body: Template | None) -> BodyMaker:
             return fallback(variables)
         if value is MISSING:
             return None, None
-        if value is False:
-            raise StepError(BAD_REQUEST)
         return encode_json(value), "application/json"
 
-    if json.constant and fallback is None and json.render({}) not in (MISSING, False):
+    if json.constant and fallback is None and json.render({}) is not MISSING:
         ready = make({})
         return lambda variables: ready
     return make

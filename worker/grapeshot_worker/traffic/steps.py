@@ -35,7 +35,12 @@ def compile_scenario(scenario: Scenario, engine: Engine) -> StepFunction:
 def _compile(step: Step, scenario: Scenario, engine: Engine) -> StepFunction:
     match step:
         case Request():
-            return compile_request(step, scenario, engine)
+            try:
+                return compile_request(step, scenario, engine)
+            except (
+                StepError
+            ) as error:  # such as a header that can't be sent: the user fails when it comes to it
+                return _compile_faulty(error.name)
         case Think():
             return _compile_think(step, engine)
         case Log():
@@ -168,10 +173,10 @@ def count_range(written: Any) -> tuple[int, int | None]:
 
 
 def _compile_loop(step: Loop, body: StepFunction) -> StepFunction:
-    if step.over is not None:
-        return _compile_over(step, step.over, body)
     if step.while_true is not None:
         return _compile_while(step, step.while_true, body)
+    if step.over is not None:
+        return _compile_over(step, body)
     return _compile_counted(step, body)
 
 
@@ -193,40 +198,58 @@ def _compile_counted(step: Loop, body: StepFunction) -> StepFunction:
     return loop
 
 
-def _compile_over(step: Loop, over: Template | str, body: StepFunction) -> StepFunction:
-    elements_of = compile_path(over) if isinstance(over, str) else over.render
-    render = _count_of(step.count)
+def _compile_over(step: Loop, body: StepFunction) -> StepFunction:
+    elements_of, render = _elements_of(step), _count_of(step.count)
     index_name, element_name = step.index_variable, step.element_variable
 
     async def loop(user: User) -> None:
         variables = user.variables
         elements = elements_of(variables)
-        if not isinstance(elements, list):
-            return
         first = count_range(render(variables))[0]
         for index, element in enumerate(elements[first:], first):
             variables[index_name], variables[element_name] = index, element
             await body(user)
-            variables[index_name] = index + 1
             if not index % YIELD_EVERY:
                 await asyncio.sleep(0)
+        # As in the reference, the variables end one past the last element, where there is none.
+        variables[index_name], variables[element_name] = max(first, len(elements)), MISSING
 
     return loop
 
 
+def _elements_of(step: Loop) -> Callable[[dict[str, Any]], list[Any]]:
+    """Give what finds the elements of `over`: none of them where it is no list, or not there."""
+    over = step.over
+    if over is None:
+        return lambda variables: []
+    find = compile_path(over) if isinstance(over, str) else over.render
+
+    def elements(variables: dict[str, Any]) -> list[Any]:
+        found = find(variables)
+        return found if isinstance(found, list) else []
+
+    return elements
+
+
 def _compile_while(step: Loop, name: str, body: StepFunction) -> StepFunction:
+    """The function alone decides when it ends; elements of `over` are walked as far as they go."""
     index_name, element_name = step.index_variable, step.element_variable
+    elements_of, render = _elements_of(step), _count_of(step.count)
+    otherwise = (_compile_over if step.over is not None else _compile_counted)(step, body)
 
     async def loop(user: User) -> None:
         hooks = user.engine.hooks
-        if not hooks.has(name):  # as the reference: an unknown function is ignored, `count` decides
+        if not hooks.has(name):  # as the reference: an unknown function is ignored, the rest decides
             hooks.warn_missing(name)
-            await _compile_counted(step, body)(user)
+            await otherwise(user)
             return
         variables = user.variables
-        index = count_range(_count_of(step.count)(variables))[0]
+        index = count_range(render(variables))[0]
+        elements = elements_of(variables)
         variables[index_name] = variables[element_name] = index
         while True:
+            if step.over is not None:
+                variables[element_name] = elements[index] if index < len(elements) else MISSING
             await body(user)
             index += 1
             variables[index_name] = index
