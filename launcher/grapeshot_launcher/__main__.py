@@ -9,6 +9,7 @@ of Grapeshot, and its traceback goes to a file that a report can quote.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -18,13 +19,17 @@ from typing import NoReturn
 
 import click
 
-from grapeshot_launcher.errors import told
+from grapeshot_launcher.errors import OutputRefused, told
 from grapeshot_launcher.options import RunOptions, read
 from grapeshot_worker.errors import Exit, GrapeshotError
 
 
 def main() -> NoReturn:
     """Answer this process's command line."""
+    _open_closed_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without é gets \\xe9, not a fault
     sys.exit(answer(sys.argv[1:]))
 
 
@@ -43,6 +48,8 @@ def answer(arguments: Sequence[str], *, carry_out: Callable[[RunOptions], int] |
         from grapeshot_launcher.views.console import plain_lines
 
         click.echo(plain_lines(told(error)), err=True)
+        if isinstance(error, OutputRefused):
+            _silence_stdout()  # it may be standard output itself that takes no more
         return error.exit_code
     except KeyboardInterrupt:
         click.echo("\nInterrupted.", err=True)
@@ -62,6 +69,16 @@ def _carry_out(options: RunOptions) -> int:
     if options.check:
         return check(options, environ=os.environ)
     return run(options, environ=os.environ, leave=os._exit)
+
+
+def _open_closed_streams() -> None:
+    """Point streams that our parent has closed (`>&-`) nowhere: else the next file opened would take their place."""
+    for number, mode in enumerate(("r", "w", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            stream = open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8")  # noqa: SIM115
+            setattr(sys, ("stdin", "stdout", "stderr")[number], stream)
 
 
 def _silence_stdout() -> None:

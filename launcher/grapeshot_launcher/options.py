@@ -179,6 +179,7 @@ def run(**flags: Any) -> RunOptions:
 def check(**flags: Any) -> RunOptions:
     """Show what SCRIPT would do, and its problems.
 
-    Nothing is sent: the script is read and checked, and its phases, arrivals and peak rate are printed.
+    Nothing is sent: the script is read and checked, its processor is loaded, and its phases, arrivals and peak
+    rate are printed.
     """
     return RunOptions(**flags, check=True)

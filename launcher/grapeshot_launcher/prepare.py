@@ -7,7 +7,6 @@ All of this fails, if it does, before any load is made and before any process is
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,17 +114,27 @@ def report_path(output: str | None, now: datetime) -> Path | None:
     if output is None:
         return None
     path = Path(output)
-    if path.is_dir():
-        path = path / f"artillery_report_{now:%Y%m%d_%H%M%S}.json"
-    if not path.parent.is_dir():
-        raise OutputRefused(
-            f"Path does not exist: {path.parent}", remedy="Create the directory, or change --output."
-        )
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise OutputRefused(
-            f"The report can't be written to {path}", remedy="Change its permissions, or --output."
-        )
+    try:
+        if path.is_dir():
+            path = path / f"artillery_report_{now:%Y%m%d_%H%M%S}.json"
+        if not path.parent.is_dir():
+            remedy = "Create the directory, or change --output."
+            raise OutputRefused(f"Path does not exist: {output}", remedy=remedy)
+        _try_writing(path)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        remedy = "Change its permissions, or --output."
+        raise OutputRefused(f"The report can't be written to {path}", cause=cause, remedy=remedy) from error
     return path
+
+
+def _try_writing(path: Path) -> None:
+    """Open the file as it will be opened, and leave no trace: permissions tell less than half of what can fail."""
+    existed = path.exists()
+    with path.open("ab"):
+        pass
+    if not existed:
+        path.unlink()
 
 
 def _script_options(options: RunOptions, run_id: str) -> ScriptOptions:

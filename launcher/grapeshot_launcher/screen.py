@@ -14,6 +14,7 @@ import shutil
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from grapeshot_launcher.errors import OutputRefused
 from grapeshot_launcher.results.collect import LiveNumbers
 from grapeshot_launcher.views.console import plain
 
@@ -41,7 +42,8 @@ class Screen:
     @property
     def colour(self) -> bool:
         """Whether a terminal shows what is written."""
-        return self._out.isatty() and "NO_COLOR" not in os.environ
+        wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return self._out.isatty() and wanted
 
     @property
     def columns(self) -> int | None:
@@ -90,5 +92,14 @@ class Screen:
         if self._panel is not None and stream.isatty():
             self._panel.say(text)  # above the panel, which stands on the last lines
             return
-        stream.write(text + "\n")
-        stream.flush()
+        try:
+            stream.write(text + "\n")
+            stream.flush()
+        except BrokenPipeError:
+            raise  # nobody reads any more: no fault
+        except OSError as error:
+            raise OutputRefused(
+                "What the run has to say can't be written.",
+                cause=error.strerror or str(error),
+                remedy="Make room where the output goes, or send it elsewhere.",
+            ) from error

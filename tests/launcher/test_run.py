@@ -394,8 +394,28 @@ def test_a_missing_directory_is_refused_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(OutputRefused) as caught:
         run(tmp_path, output=str(tmp_path / "missing" / "r.json"))
 
-    assert caught.value.message == f"Path does not exist: {tmp_path / 'missing'}"
+    assert caught.value.message == f"Path does not exist: {tmp_path / 'missing' / 'r.json'}"
     assert caught.value.exit_code == 1
+
+
+def test_a_file_that_can_not_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
+    """With the system's reason; trying it leaves nothing behind."""
+    with pytest.raises(OutputRefused) as caught:
+        run(tmp_path, output=str(tmp_path / ("n" * 300)))
+
+    assert caught.value.cause == "File name too long"
+    assert report_path(str(tmp_path / "new.json"), NOON) == tmp_path / "new.json"
+    assert not (tmp_path / "new.json").exists()
+
+
+def test_plugins_and_checks_stand_apart_from_the_numbers(tmp_path: Path) -> None:
+    """As in the reference: `Log file` right below the summary, then a blank line before each block."""
+    told = run(tmp_path, script=SCRIPT.replace("\nscenarios:", FAIL), output=str(tmp_path / "report.json"))
+    lines = told.out.splitlines()
+
+    assert lines[lines.index("Checks:") - 1] == ""
+    assert lines[lines.index("Checks:") - 2].startswith("Log file: ")
+    assert lines[lines.index("Checks:") - 3] != ""
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ import io
 import os
 from signal import Signals
 
+import pytest
+
 from grapeshot_launcher.crew import Inbox, Signalled
+from grapeshot_launcher.errors import OutputRefused
 from grapeshot_launcher.results.collect import LiveNumbers
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.signals import listening
@@ -93,3 +96,39 @@ def test_the_first_signal_asks_and_the_second_leaves() -> None:
 
     assert heard[0] == Signalled(Signals.SIGINT)
     assert left == [143]
+
+
+class Full(io.StringIO):
+    """A stream on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_is_told_as_such() -> None:
+    """What can't be written ends the run with the reason, not as a fault of ours."""
+    with pytest.raises(OutputRefused) as caught:
+        Screen(Full(), io.StringIO()).say("said")
+
+    assert caught.value.cause == "No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("environ", "colour"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "dumb"}, False),
+        ({"NO_COLOR": "1"}, False),
+        ({"NO_COLOR": ""}, True),
+    ],
+)
+def test_colours_are_for_those_who_can_see_them(
+    environ: dict[str, str], colour: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal, unless it is dumb or NO_COLOR says something."""
+    for name in ("TERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    assert Screen(Terminal(), io.StringIO()).colour is colour

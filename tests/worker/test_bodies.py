@@ -106,12 +106,13 @@ def test_forms(pairs: list[tuple[str, Any]], text: str) -> None:
         ([("q", "a b")], "q=a+b"),
         ([("q", ["a", 2])], "q=a&q=2"),
         ([("q", [])], ""),
-        ([("q", None), ("r", MISSING), ("s", 1.0)], "q=&s=1"),
+        ([("q", None), ("r", MISSING), ("s", 1.0)], "q=&r=&s=1"),
+        ([("q", {"a": 1}), ("r", [MISSING, {}])], "q=&r=&r="),
         ([("q", "a+b&c")], "q=a%2Bb%26c"),
     ],
 )
 def test_queries(pairs: list[tuple[str, Any]], text: str) -> None:
-    """In a query lists repeat their key and what is missing is left out."""
+    """In a query lists repeat their key; null, objects and what is missing are empty."""
     assert encode_query(pairs) == text
 
 

@@ -152,6 +152,9 @@ scenarios:
 """
 
 
+HOOKS = "def sign(): ...\ndef prepare(): ...\nasync def check(): ...\nagain = prepare\n"
+
+
 def load(name: str, text: str, **flags: Any) -> TestScript:
     files = {
         name: text,
@@ -159,7 +162,7 @@ def load(name: str, text: str, **flags: Any) -> TestScript:
     }
 
     def read(path: str) -> str:
-        return "" if path.endswith(".py") else files[path]
+        return HOOKS if path.endswith(".py") else files[path]
 
     env = {"RUN_NAME": "night", "TARGET": "http://h", "PASSWORD": "p"}
     options = ScriptOptions(script=name, **flags)

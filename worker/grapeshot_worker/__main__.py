@@ -18,6 +18,7 @@ from grapeshot_worker.messages import Control, Message, decode, encode
 from grapeshot_worker.plan import Assignment
 from grapeshot_worker.session import Session
 
+STDOUT_BUFFER = 1 << 20  # bytes
 LINE_LIMIT = 1 << 30  # bytes of one control or assignment line: a whole script fits
 
 
@@ -64,6 +65,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # Written once a second (session): what belongs together arrives together. Half a surrogate pair is no fault.
+    sys.stdout = open(  # noqa: SIM115 - open as long as the process lives
+        1, "w", buffering=STDOUT_BUFFER, encoding="utf-8", errors="backslashreplace", closefd=False
+    )
     # What is imported by now lives as long as the process; the collector need not walk it again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

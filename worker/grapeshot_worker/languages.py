@@ -38,8 +38,10 @@ def fault_finder(*, directory: str, environ: Mapping[str, str]) -> Fault:
                 client_context(written, directory=directory, environ=environ)
             else:
                 _COMPILERS[kind](written, beside)
-        except (ExpressionError, GrapeshotError) as error:
+        except ExpressionError as error:
             return str(error)
+        except GrapeshotError as error:
+            return f"{error.message} {error.remedy}".rstrip()
         return None
 
     return fault

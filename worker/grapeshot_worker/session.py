@@ -77,10 +77,14 @@ class Session:
         """Do the part; every fault becomes one Failed message."""
         try:
             script, engine, cast = self._prepare()
-            if self._assignment.part == "load":
-                await self._load(script, engine, cast)
-            else:
-                await self._section(script, cast)
+            try:
+                if self._assignment.part == "load":
+                    await self._load(script, engine, cast)
+                else:
+                    await self._section(script, cast)
+            finally:
+                if engine.pool is not None:
+                    engine.pool.close()
         except ScriptError as error:
             problems = "\nError: ".join(str(p) for p in error.problems if p.severity == "error")
             self._fail(GrapeshotError(problems, exit_code=error.exit_code))

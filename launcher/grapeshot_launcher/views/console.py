@@ -139,9 +139,9 @@ def summary_block(
     columns: int | None = None,
     suppressed: Sequence[str] = (),
 ) -> str:
-    """Show the whole run, at epoch seconds `at`."""
+    """Show the whole run, at epoch seconds `at`; what belongs to it follows without a blank line."""
     lines = metric_lines(totals, columns=columns, suppressed=suppressed)
-    return _block(f"Summary report @ {local_time(at, tz)}", "", lines)
+    return _block(f"Summary report @ {local_time(at, tz)}", "", lines).rstrip("\n")
 
 
 def metric_lines(totals: Totals, *, columns: int | None = None, suppressed: Sequence[str] = ()) -> list[str]:

@@ -75,7 +75,7 @@ def load_script(
     findings.marks = document.marks
     known = {
         "$scenarioFile": os.path.abspath(options.script),
-        "$dirname": os.path.dirname(options.config or options.script) or ".",
+        "$dirname": directory_of(options.script, options.config),
         "$testId": options.test_id,
         "$processEnvironment": dict(environ),
         "$env": dict(environ),
@@ -94,6 +94,11 @@ def load_script(
         marks=document.marks,
         warnings=findings.warnings,
     )
+
+
+def directory_of(script: str, config: str | None) -> str:
+    """Give what `$dirname` says: the folder of --config in full, else that of the script as it was typed."""
+    return os.path.dirname(os.path.abspath(config)) if config else os.path.dirname(script) or "."
 
 
 def with_dotenv(

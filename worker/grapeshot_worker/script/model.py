@@ -101,7 +101,7 @@ class Request:
     form: tuple[tuple[str, Template], ...] | None = None
     form_data: tuple[Upload, ...] | None = None
     set_content_length: bool = False
-    qs: tuple[tuple[str, Template], ...] | None = None
+    qs: tuple[tuple[str | Template, Template], ...] | None = None  # a name may be a template
     cookies: tuple[tuple[str, Template], ...] = ()  # of the request itself; defaults are in HttpSettings
     auth: tuple[Template, Template] | None = None  # user, password
     gzip: bool = True

@@ -69,7 +69,7 @@ def parse_script(
     if isinstance(target := config.get("target"), str):
         check_target(document, target, findings)
     if isinstance(tls := config.get("tls"), Mapping) and (wrong := fault("tls", tls, config)) is not None:
-        findings.error(wrong, ("config", "tls"), remedy="Paths are relative to the script.")
+        findings.error(wrong, ("config", "tls"))
     findings.raise_errors()  # what follows can rely on the structure
     target = str(target)
     flow = Flow(target=target, http=http, functions=functions, findings=findings)

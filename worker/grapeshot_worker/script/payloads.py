@@ -70,6 +70,9 @@ def _payload(
     rows = _rows(item, file, path, read_text=read_text, findings=findings)
     if rows is None:
         return None
+    if not rows:
+        remedy = "Its variables are undefined. Add rows, or check 'skipHeader'."
+        findings.warn(f"the CSV file {file} has no rows", (*path, "path"), remedy=remedy)
     name = item.get("name")
     return Payload(
         path=item["path"],

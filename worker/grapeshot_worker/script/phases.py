@@ -78,6 +78,8 @@ def _phase(phase: Mapping[str, Any], index: int, *, findings: Findings, mode: An
         _amount(phase, name, path, findings)
         for name in ("arrivalRate", "rampTo", "arrivalCount", "maxVusers")
     )
+    if limit == 0:
+        findings.warn("no user is ever started: maxVusers is 0", (*path, "maxVusers"), remedy="Raise it.")
     if (kind == "rate" and rate == 0) or (kind == "count" and count == 0):
         kind = "pause"
     written = phase.get("pause") if key == "pause" else phase.get("duration", 1 if kind == "ramp" else None)

@@ -75,12 +75,17 @@ def parse_request(
         method=method.upper(),
         params=params if params.get("url") == url else {**params, "url": url},
         url=base.url if base is not None and base.url.source == url else setting.template(url),
-        written_url=url.removeprefix(target) if target and url.startswith(f"{target}/") else url,
+        # A function that changes the url does not change the endpoint it is counted under.
+        written_url=base.written_url if base is not None else _without(target, url),
         auth=_auth(setting, params),
         timeout=None if timeout is None else float(timeout),
         place=place if place is not None or base is None else base.place,
         **parts,
     )
+
+
+def _without(target: str, url: str) -> str:
+    return url.removeprefix(target) if target and url.startswith(f"{target}/") else url
 
 
 def _same(value: Any, other: Any) -> bool:
@@ -91,6 +96,13 @@ def _same(value: Any, other: Any) -> bool:
 def _headers(setting: _Setting, written: Any) -> tuple[tuple[str, Template], ...]:
     named = {name.lower(): value for name, value in setting.pairs(written)}
     return tuple({**dict(setting.http.default_headers), **named}.items())
+
+
+def _query(setting: _Setting, written: Any) -> tuple[tuple[str | Template, Template], ...]:
+    """Compile a query: its names are templates too, and those that are one come last, as in any object."""
+    pairs = [(setting.template(name), value) for name, value in setting.pairs(written)]
+    fixed = [(str(name.source), value) for name, value in pairs if name.constant]
+    return (*fixed, *((name, value) for name, value in pairs if not name.constant))
 
 
 def _uploads(setting: _Setting, written: Any) -> tuple[Upload, ...]:
@@ -111,6 +123,8 @@ def _upload(setting: _Setting, name: str, written: Any) -> Upload:
 
 def _auth(setting: _Setting, params: Mapping[str, Any]) -> tuple[Template, Template] | None:
     auth = params.get("auth")
+    if auth == {}:
+        return None
     if isinstance(auth, Mapping):
         return setting.template(auth.get("user", "")), setting.template(auth.get("pass", ""))
     if auth is not None:
@@ -153,7 +167,7 @@ _PARTS: Final[dict[str, tuple[str, Callable[[_Setting, Any], Any]]]] = {
     "form": ("form", _Setting.pairs),
     "form_data": ("formData", _uploads),
     "set_content_length": ("setContentLengthHeader", _truth),
-    "qs": ("qs", _Setting.pairs),
+    "qs": ("qs", _query),
     "cookies": ("cookie", _Setting.pairs),
     "gzip": ("gzip", _truth),
     "follow_redirect": ("followRedirect", _truth),

@@ -100,16 +100,15 @@ def encode_form(pairs: Iterable[tuple[str, Any]]) -> bytes:
 
 
 def encode_query(pairs: Iterable[tuple[str, Any]]) -> str:
-    """Write a query, without its `?`: a list repeats its key, null is empty, what is missing is left out.
+    """Write a query, without its `?`: a list repeats its key; null, objects and what is missing are empty.
 
-    >>> encode_query([("q", ["a b", 2]), ("on", True), ("none", None)])
-    'q=a+b&q=2&on=true&none='
+    >>> encode_query([("q", ["a b", 2]), ("on", True), ("none", None), ("o", {})])
+    'q=a+b&q=2&on=true&none=&o='
     """
     written: list[str] = []
     for name, value in pairs:
         items = value if isinstance(value, (list, tuple)) else (value,)
-        present = (item for item in items if item is not MISSING)
-        written.extend(f"{_quoted(name)}={_quoted('' if item is None else _text(item))}" for item in present)
+        written.extend(f"{_quoted(name)}={_quoted(_query_text(item))}" for item in items)
     return "&".join(written)
 
 
@@ -119,6 +118,10 @@ def _text(value: Any) -> str:
     return (
         iso_text(value) if isinstance(value, date) else "undefined" if value is MISSING else js_string(value)
     )
+
+
+def _query_text(value: Any) -> str:
+    return "" if value is None or value is MISSING or isinstance(value, (dict, list)) else _text(value)
 
 
 def _quoted(text: str) -> str:

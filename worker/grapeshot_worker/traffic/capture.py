@@ -182,9 +182,11 @@ def _read_json(expression: str, multiple: bool, rng: random.Random) -> Read:
         if not isinstance(document, (dict, list)):
             return _no_document(document)
         found = every(document)
-        if len(found) > 1:
-            return found[int(rng.random() * len(found))] if multiple else found
-        return found[0] if found else MISSING
+        if not found:
+            return MISSING
+        if multiple or path.single:
+            return found[int(rng.random() * len(found))] if len(found) > 1 else found[0]
+        return found  # a list however few there are, so that a loop can go over it
 
     return read_some if one is None else read_one
 
@@ -208,6 +210,10 @@ def _read_regexp(source: str, capture: Capture) -> Read:
         found: re.Match[str] | None = search(response.text)
         if found is None:
             return ""
+        if isinstance(
+            group, int
+        ):  # as in the reference: without such a group, or with nothing in it, the whole match
+            return (found[group] if group <= len(found.groups()) else "") or found[0]
         try:
             value = found[group]
         except IndexError:
@@ -218,6 +224,8 @@ def _read_regexp(source: str, capture: Capture) -> Read:
 
 
 def _read_header(name: str) -> Read:
+    if name == "set-cookie":
+        return lambda response, variables, trees: response.set_cookies or ""
     return lambda response, variables, trees: response.headers.get(name, "")
 
 

@@ -72,6 +72,7 @@ def endpoint_path(url: str, target: str, strip_query: bool) -> str:
             prefix += f":{mine['port']}"
     rest = rest.partition("#")[0]
     path, sign, query = rest.partition("?")
+    path = path.replace("\\", "/")
     path = path if mine is None or path.startswith("/") else f"/{path}"
     return unquote(prefix + path if strip_query else prefix + path + sign + query)
 

@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Awaitable, Sequence
 
-from grapeshot_worker.errors import StepError
 from grapeshot_worker.script.model import HttpSettings, Request
 from grapeshot_worker.script.template import Template, to_text
 from grapeshot_worker.traffic.bodies import decode_body
@@ -20,15 +19,16 @@ from grapeshot_worker.traffic.endpoints import server_timing_total
 from grapeshot_worker.traffic.lanes import Lane
 from grapeshot_worker.traffic.outgoing import BAD_REQUEST, Outgoing
 from grapeshot_worker.traffic.pool import SharedPool
-from grapeshot_worker.traffic.redirects import next_hop
+from grapeshot_worker.traffic.redirects import REDIRECTS, next_hop
 from grapeshot_worker.traffic.response import Response
 from grapeshot_worker.traffic.url import Origin, split_url
 from grapeshot_worker.traffic.user import Engine, User
 
 HEADER_TIMEOUT = 10.0  # seconds from the request written to the response's head, when nothing is configured
 SILENCE_TIMEOUT = 8.0  # seconds without a byte; at least this much also when a timeout is configured
-BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))  # these say `content-length: 0` when they have no body
-REDIRECTS = frozenset((301, 302, 303, 307, 308))
+BODILESS = frozenset(
+    ("GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+)  # all others say `content-length: 0` when they have no body
 COOKIE_ERROR = "errors.cookie_parse_error_invalid_cookie"
 
 SET_COOKIE, CONTENT_ENCODING, LOCATION, SERVER_TIMING = (
@@ -40,7 +40,8 @@ SET_COOKIE, CONTENT_ENCODING, LOCATION, SERVER_TIMING = (
 _NOTABLE = frozenset((SET_COOKIE, CONTENT_ENCODING, LOCATION, SERVER_TIMING))
 
 _BODY_FIELDS = re.compile(r"^content-[a-z-]+: [^\r\n]*\r\n", re.MULTILINE)
-_SECRET_FIELDS = re.compile(r"^(?:authorization|cookie): [^\r\n]*\r\n", re.MULTILINE)
+_SECRET_FIELDS = re.compile(r"^(?:authorization|cookie|host): [^\r\n]*\r\n", re.MULTILINE)
+_HOST_FIELD = re.compile(r"^host: ", re.MULTILINE)
 _COOKIE_FIELD = re.compile(r"^cookie: [^\r\n]*\r\n", re.MULTILINE)
 
 
@@ -85,7 +86,7 @@ class Exchanger:
     async def send(self, user: User, outgoing: Outgoing, endpoint: str | None) -> Response:
         """Send a rendered request and follow its redirects; the last hop counts for `endpoint`.
 
-        NetworkError when a hop fails, StepError when a redirect can't be followed.
+        NetworkError when a hop fails, or a redirect can't be followed.
         """
         url, fields, body = outgoing
         method, hops = self._method, 0
@@ -97,7 +98,11 @@ class Exchanger:
             notable = [(kind, value) for name, value in response.raw_headers if (kind := _field_names[name])]
             hop = None
             if response.status in REDIRECTS and self._max_hops >= 0:
-                hop = next_hop(response.status, method, _last(notable, LOCATION), url)
+                try:
+                    hop = next_hop(response.status, method, _last(notable, LOCATION), url)
+                except NetworkError:
+                    self._record(response, None, 0)
+                    raise
             self._record(
                 response, endpoint if hop is None else None, response.wire_bytes if hop is None else 0
             )
@@ -106,13 +111,15 @@ class Exchanger:
             if hop is None:
                 break
             if hops >= self._max_hops:
-                raise StepError("ERR_TOO_MANY_REDIRECTS")
+                raise NetworkError("ERR_TOO_MANY_REDIRECTS")
             hops += 1
             method, url, keep_body, keep_credentials = hop
             if not keep_body:
                 body, fields = None, _BODY_FIELDS.sub("", fields)
             if not keep_credentials:  # what was meant for one host is not told another
                 fields = _SECRET_FIELDS.sub("", fields)
+        if self._apdex is not None:
+            self._record_apdex(response.total, self._apdex)
         if notable:
             self._finish(response, notable, endpoint)
         return response
@@ -124,12 +131,12 @@ class Exchanger:
             cookie = self._cookie(user, origin, path)
             if cookie:
                 fields = _COOKIE_FIELD.sub("", fields) + f"cookie: {cookie}\r\n"
-        if not self._own_host:
+        if not self._own_host or not _HOST_FIELD.search(fields):
             fields = f"host: {host}\r\n{fields}"
         if body is not None:
             if not self._own_length:
                 fields += f"content-length: {len(body)}\r\n"
-        elif method in BODY_METHODS and not self._own_length:
+        elif method not in BODILESS and not self._own_length:
             fields += "content-length: 0\r\n"
         return f"{method} {path} HTTP/1.1\r\n{fields}{self._last_field}\r\n".encode("latin-1")
 
@@ -197,8 +204,6 @@ class Exchanger:
             if response.opening is not None:  # a connection used before has none of these
                 for phase, milliseconds in response.opening._asdict().items():
                     self._recorder.observe(f"http.{phase}", milliseconds)
-        if self._apdex is not None:
-            self._record_apdex(response.total, self._apdex)
 
     def _count_headless(self, error: NetworkError) -> None:
         """Count a response whose head was received, though its body never ended."""
@@ -225,8 +230,8 @@ class Exchanger:
         if not values:
             return
         jar = user.jar or self._new_jar(user)
-        for _ in range(jar.store(values, origin.host, path, origin.scheme == "https")):
-            self._recorder.count(COOKIE_ERROR)
+        if jar.store(values, origin.host, path, origin.scheme == "https"):
+            self._recorder.count(COOKIE_ERROR)  # once for a response, as the reference
 
     def _new_jar(self, user: User) -> CookieJar:
         user.jar = CookieJar(self._engine.script.http.cookie_options, time.time)
@@ -234,12 +239,12 @@ class Exchanger:
 
 
 def timeouts(request: Request, settings: HttpSettings) -> tuple[float, float]:
-    """Give the seconds to the response's head, and of silence; StepError when the configured timeout is no number."""
+    """Give the seconds to the response's head, and of silence; NetworkError when the timeout is no number."""
     configured = request.timeout if request.timeout is not None else settings.timeout
     if configured is None:
         return HEADER_TIMEOUT, SILENCE_TIMEOUT
     if math.isnan(configured):
-        raise StepError(BAD_REQUEST)
+        raise NetworkError(BAD_REQUEST)
     return configured, max(SILENCE_TIMEOUT, configured)
 
 

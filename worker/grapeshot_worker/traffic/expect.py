@@ -213,7 +213,8 @@ def compile_jmespath(expression: str) -> Callable[[Any], Any]:
     try:
         compiled = jmespath.compile(expression)
     except JMESPathError as error:
-        raise ExpressionError(f"the JMESPath {expression} can't be used: {error}") from error
+        reason = str(error).split("\n", 1)[0].rstrip(":")  # what follows points into a text of its own
+        raise ExpressionError(f"the JMESPath {expression} can't be used: {reason}") from error
 
     def search(document: Any) -> Any:
         try:

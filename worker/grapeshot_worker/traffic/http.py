@@ -15,6 +15,9 @@ import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
 
 from grapeshot_worker.errors import StepError
 from grapeshot_worker.script.expression import ExpressionError, compile_expression
@@ -23,7 +26,7 @@ from grapeshot_worker.script.request import parse_request
 from grapeshot_worker.script.template import MISSING, Template, Variables, to_text
 from grapeshot_worker.traffic.capture import PASSED, Outcome, compile_captures
 from grapeshot_worker.traffic.connection import NetworkError
-from grapeshot_worker.traffic.endpoints import compile_endpoint
+from grapeshot_worker.traffic.endpoints import Endpoint, compile_endpoint
 from grapeshot_worker.traffic.exchange import Exchanger
 from grapeshot_worker.traffic.expect import ExpectResult, compile_expectations, format_results
 from grapeshot_worker.traffic.hooks import Attributes
@@ -41,9 +44,10 @@ def compile_request(request: Request, scenario: Scenario, engine: Engine) -> Ste
     try:
         compiled = HttpStep(request, scenario, engine)
     except StepError as error:
-        return _failing(error.name)
-    before = (*scenario.before_request, *request.before_request)
-    perform = compiled.perform if not before else compiled.perform_changed
+        perform = _failing(error, request, engine)
+    else:
+        before = (*scenario.before_request, *request.before_request)
+        perform = compiled.perform if not before else compiled.perform_changed
     conditions = _conditions(request, engine)
     if not conditions:
         return perform
@@ -57,9 +61,10 @@ def compile_request(request: Request, scenario: Scenario, engine: Engine) -> Ste
     return step
 
 
-def _failing(name: str) -> StepFunction:
+def _failing(error: StepError, request: Request, engine: Engine) -> StepFunction:
     async def fail(user: User) -> None:
-        raise StepError(name)
+        _count_error(error, _compile_endpoint(request, engine), request, user)
+        raise type(error)(error.name)
 
     return fail
 
@@ -72,13 +77,11 @@ class HttpStep:
         self._request = request
         self._scenario = scenario
         self._engine = engine
-        self._renderer = Renderer(request, script.http, script.source.directory, engine.rng)
-        self._exchanger = Exchanger(request, engine)
-        endpoints = script.plugins.endpoints
-        self._endpoint = (
-            compile_endpoint(request, script.target, endpoints) if endpoints is not None else None
+        self._renderer = Renderer(
+            request, script.http, script.source.directory, engine.rng, target=script.target
         )
-        self._namespace = endpoints.namespace if endpoints is not None else ""
+        self._exchanger = Exchanger(request, engine)
+        self._endpoint = _compile_endpoint(request, engine)
         self._capture = compile_captures(request.captures, request.matches, engine.rng)
         self._expect = _compile_expect(request, script.plugins.expect, engine.notices.tell)
         self._after = (*scenario.after_response, *request.after_response)
@@ -86,14 +89,20 @@ class HttpStep:
 
     async def perform(self, user: User) -> None:
         """Do the request for one user; StepError ends the user."""
-        outgoing = self._renderer.render(user.variables)
+        try:
+            outgoing = self._renderer.render(user.variables)
+        except NetworkError as error:
+            _count_error(error, self._endpoint, self._request, user)
+            await self._tell_error(user, error, None)
+            raise
         endpoint = self._endpoint
         if callable(endpoint):
             endpoint = endpoint(user.variables, outgoing.url) or None
         try:
             response = await self._exchanger.send(user, outgoing, endpoint)
         except NetworkError as error:
-            await self._tell_error(user, error, endpoint)
+            _count_error(error, endpoint, self._request, user)
+            await self._tell_error(user, error, outgoing)
             raise
         captured = self._capture(response, user.variables) if self._capture is not None else PASSED
         if self._after:
@@ -109,8 +118,12 @@ class HttpStep:
         request = self._request
         params = Attributes(copy.deepcopy(dict(request.params)))
         params.update(url=request.url.source, method=request.method, uuid=user.variables.get("$uuid"))
-        params["headers"] = Attributes(params.get("headers") or {})
+        headers = params["headers"] = Attributes(params.get("headers") or {})
         await self._call(user, self._before, params, user.context, self._engine.hooks.events)
+        changed_headers = params.get("headers")
+        if changed_headers is not headers and isinstance(changed_headers, Mapping):
+            # As in the reference: new headers come to those of the script, they do not take their place.
+            params["headers"] = {**headers, **changed_headers}
         method = str(params.pop("method", request.method))
         params.pop("uuid", None)
         script = self._engine.script
@@ -140,20 +153,19 @@ class HttpStep:
                 hooks.warn_missing(name)
 
     async def _call_after(self, user: User, outgoing: Outgoing, response: Response) -> None:
-        request = Attributes(copy.deepcopy(dict(self._request.params)))
-        request.update(url=outgoing.url, method=self._request.method)
-        await self._call(
-            user, self._after, request, seen_response(response), user.context, self._engine.hooks.events
-        )
+        request, seen = seen_request(self._request, outgoing), seen_response(response)
+        await self._call(user, self._after, request, seen, user.context, self._engine.hooks.events)
 
-    async def _tell_error(self, user: User, error: NetworkError, endpoint: str | None) -> None:
-        if endpoint is not None:
-            self._engine.recorder.count(f"{self._namespace}.{endpoint}.errors.{error.name}")
-        if self._scenario.on_error:
-            request = Attributes(dict(self._request.params), method=self._request.method)
-            await self._call(
-                user, self._scenario.on_error, error.name, request, user.context, self._engine.hooks.events
-            )
+    async def _tell_error(self, user: User, error: NetworkError, outgoing: Outgoing | None) -> None:
+        if not self._scenario.on_error:
+            return
+        if outgoing is None:  # nothing could be sent
+            url = to_text(self._request.url.render(user.variables))
+            outgoing = Outgoing(url, "", None)
+        seen = seen_request(self._request, outgoing)
+        await self._call(
+            user, self._scenario.on_error, error.name, seen, user.context, self._engine.hooks.events
+        )
 
     def _check(self, user: User, outgoing: Outgoing, response: Response) -> None:
         assert self._expect is not None
@@ -169,14 +181,53 @@ class HttpStep:
         if text is not None:
             self._engine.results.show(text)
         if settings.failures_as_errors and not all(result.ok for result in results):
-            raise StepError(f"Failed expectations for request {name or outgoing.url}")
+            label = name if name and settings.only_request_names else outgoing.url
+            raise StepError(f"Failed expectations for request {label}")
+
+
+def _compile_endpoint(request: Request, engine: Engine) -> Endpoint | str | None:
+    settings = engine.script.plugins.endpoints
+    return compile_endpoint(request, engine.script.target, settings) if settings is not None else None
+
+
+def _count_error(error: StepError, endpoint: Endpoint | str | None, request: Request, user: User) -> None:
+    """Count for its endpoint what the network, or the rules of HTTP, refused."""
+    settings = user.engine.script.plugins.endpoints
+    if callable(endpoint):
+        endpoint = endpoint(user.variables, to_text(request.url.render(user.variables))) or None
+    if endpoint is not None and settings is not None and isinstance(error, NetworkError):
+        user.engine.recorder.count(f"{settings.namespace}.{endpoint}.errors.{error.name}")
+
+
+def seen_request(request: Request, outgoing: Outgoing) -> Attributes:
+    """Give a request as hooks see it once it was sent: as written, but for what was filled in.
+
+    That is url, method, headers (lower-case), and json, body or form as they went out.
+    """
+    seen = Attributes(copy.deepcopy(dict(request.params)))
+    lines = (line.partition(": ") for line in outgoing.fields.split("\r\n") if line)
+    seen.update(
+        url=outgoing.url, method=request.method, headers=Attributes((name, text) for name, _, text in lines)
+    )
+    if outgoing.body is not None:
+        if seen.get("json") is not None:
+            seen["json"] = orjson.loads(outgoing.body)
+        elif request.form is not None:
+            seen["form"] = dict(parse_qsl(outgoing.body.decode(), keep_blank_values=True))
+        elif request.body is not None:
+            seen["body"] = outgoing.body.decode("utf-8", "replace")
+    return seen
 
 
 def seen_response(response: Response) -> Attributes:
-    """Give a response as hooks see it: statusCode, headers (lower-case), body (text), timings.phases in ms."""
+    """Give a response as hooks see it: statusCode, headers (lower-case), body (text), timings.phases in ms.
+
+    `set-cookie` is a list: cookies can't be joined by commas.
+    """
+    cookies = response.set_cookies
     return Attributes(
         statusCode=response.status,
-        headers=response.headers,
+        headers={**response.headers, "set-cookie": cookies} if cookies else response.headers,
         body=response.text,
         url=response.url,
         timings=Attributes(phases=Attributes(response.timings)),
@@ -208,7 +259,7 @@ def _by_chance(probability: Template, rng: random.Random) -> Condition:
         try:
             percent = float(to_text(probability.render(user.variables)))
         except ValueError:
-            return True
+            return False  # as the reference: a chance that is no number is none
         return rng.random() * 100 < percent
 
     return chance

@@ -16,23 +16,30 @@ from grapeshot_worker.script.template import MISSING
 from grapeshot_worker.traffic.json_path import Step, key, parse_json_path
 from grapeshot_worker.traffic.json_walk import child, compile_walk
 
+_SINGLE = ("name", "parent", "property")  # kinds of steps that lead to one place at most
+
 One = Callable[[Any], Any]
 Every = Callable[[Any], list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class JsonPath:
-    """A compiled path: `every` gives all matches; `one`, set where at most one is possible, it or MISSING."""
+    """A compiled path: `every` gives all matches; `one`, set where at most one is possible, it or MISSING.
+
+    `single` tells that the path as written speaks of one place.
+    """
 
     every: Every
     one: One | None = None
+    single: bool = False
 
 
 def compile_json_path(expression: str) -> JsonPath:
     """Compile a path; ExpressionError says what in it can't be used."""
     steps = parse_json_path(expression)
+    single = all(step.kind in _SINGLE for step in steps)
     if any(step.kind not in ("name", "all") for step in steps):
-        return JsonPath(compile_walk(steps))
+        return JsonPath(compile_walk(steps), single=single)
     if all(step.kind == "name" for step in steps):
         one = _follow([key(step.text) for step in steps])
 
@@ -40,7 +47,7 @@ def compile_json_path(expression: str) -> JsonPath:
             value = one(document)
             return [] if value is MISSING else [value]
 
-        return JsonPath(at_most_one, one)
+        return JsonPath(at_most_one, one, single=True)
     return JsonPath(_spread(steps))
 
 

@@ -9,7 +9,7 @@ import base64
 import os
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ from grapeshot_worker.errors import StepError
 from grapeshot_worker.script.model import HttpSettings, Request, Upload
 from grapeshot_worker.script.template import MISSING, Template, Variables, to_text
 from grapeshot_worker.traffic.bodies import FormFile, encode_form, encode_json, encode_multipart, encode_query
+from grapeshot_worker.traffic.network_errors import NetworkError
+from grapeshot_worker.traffic.url import credentials
 
 BAD_REQUEST = "ERR_GOT_REQUEST_ERROR"  # the reference's name for options that make no request
 BAD_CHARACTER = "ERR_INVALID_CHAR"
@@ -25,6 +27,11 @@ ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 _UNSENDABLE = re.compile(
     r"[^\t\x20-\x7e\x80-\xff]"
 )  # a header value with one of these would split or garble the head
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OWN_AUTHORIZATION = re.compile(r"^authorization: [^\r\n]*\r\n", re.MULTILINE)
+_JOINTS = {
+    "cookie": "; "
+}  # a repeated header may be written as one (RFC 9110, 5.3), joined by commas but for this
 
 Body = bytes | None
 BodyMaker = Callable[[Variables], tuple[Body, str | None]]  # → body, content type unless the script sets one
@@ -41,12 +48,23 @@ class Outgoing(NamedTuple):
 class Renderer:
     """Renders one compiled request; what does not depend on the user is done here once."""
 
-    def __init__(self, request: Request, settings: HttpSettings, directory: str, rng: random.Random) -> None:
+    def __init__(
+        self,
+        request: Request,
+        settings: HttpSettings,
+        directory: str,
+        rng: random.Random,
+        *,
+        target: str = "",
+    ) -> None:
+        self._target = target
         self._url = request.url.render
         self._query = request.qs
         self._make_body = compile_body(request, directory, rng)
-        fixed, self._varying = _split_headers(request)
-        self._fixed = fixed
+        refused = {"authorization"} if request.auth is not None else set()
+        if settings.trace_prefix:
+            refused.add("traceparent")
+        self._fixed, self._varying = _split_headers(request, refused)
         self._has_type = any(name == "content-type" for name, _ in request.headers)
         self._auth = _compile_auth(request)
         self._trace = (settings.trace_prefix, settings.trace_sampled) if settings.trace_prefix else None
@@ -63,20 +81,30 @@ class Renderer:
                 raise StepError(f"Invalid URL - {url}")
             url = self._target + url  # a path that stood in a variable
         if self._query is not None:
-            query = encode_query([(name, value.render(variables)) for name, value in self._query])
+            query = encode_query(
+                [
+                    (
+                        name if isinstance(name, str) else to_text(name.render(variables)),
+                        value.render(variables),
+                    )
+                    for name, value in self._query
+                ]
+            )
             url = url.partition("?")[0] + (f"?{query}" if query else "")
         fields = self._fixed
         for name, template in self._varying:
             value = template.render(variables)
-            if value is not MISSING:
-                text = value if isinstance(value, str) else to_text(value)
+            if value is not MISSING and value is not None:
+                text = value if isinstance(value, str) else _header_text(name, value)
                 if _UNSENDABLE.search(text):
-                    raise StepError(BAD_CHARACTER)
+                    raise NetworkError(BAD_CHARACTER)
                 fields += f"{name}: {text}\r\n"
         if content_type is not None and not self._has_type:
             fields += f"content-type: {content_type}\r\n"
         if self._auth is not None:
             fields += self._auth(variables)
+        elif "@" in url and (pair := credentials(url)):
+            fields = _OWN_AUTHORIZATION.sub("", fields) + _authorization(*pair)
         if self._trace is not None:
             fields += self._traceparent(*self._trace)
         return Outgoing(url, fields, body)
@@ -86,35 +114,47 @@ class Renderer:
         return f"traceparent: 00-{trace}-{self._rng.getrandbits(64):016x}-{'01' if sampled else '00'}\r\n"
 
 
-def _split_headers(request: Request) -> tuple[str, list[tuple[str, Template]]]:
+def _split_headers(request: Request, refused: Collection[str]) -> tuple[str, list[tuple[str, Template]]]:
     fixed, varying = "", []
+    names = {name for name, _ in request.headers}
     for name, template in request.headers:
-        if _UNSENDABLE.search(name) or ":" in name:
-            raise StepError(BAD_CHARACTER)
+        if name in refused:  # as in the reference, `auth` and tracing win over written headers
+            continue
+        if not _TOKEN.fullmatch(name):
+            raise NetworkError("ERR_INVALID_HTTP_TOKEN")
         if not template.constant:
             varying.append((name, template))
-        elif (value := template.render({})) is not MISSING:
-            fixed += _field(name, to_text(value))
-    names = {name for name, _ in request.headers}
+        elif (value := template.render({})) is not MISSING and value is not None:
+            fixed += _field(name, value if isinstance(value, str) else _header_text(name, value))
     if request.gzip and "accept-encoding" not in names:
         fixed += f"accept-encoding: {ACCEPT_ENCODING}\r\n"
     return fixed, varying
 
 
+def _header_text(name: str, value: Any) -> str:
+    """Write a value that is no text; a list is a header repeated, which may be written in one line."""
+    if not isinstance(value, list):
+        return to_text(value)
+    return _JOINTS.get(name, ", ").join(map(to_text, value))
+
+
 def _field(name: str, value: str) -> str:
     if _UNSENDABLE.search(value):
-        raise StepError(BAD_CHARACTER)
+        raise NetworkError(BAD_CHARACTER)
     return f"{name}: {value}\r\n"
 
 
+def _authorization(user: str, password: str) -> str:
+    return f"authorization: Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}\r\n"
+
+
 def _compile_auth(request: Request) -> Callable[[Variables], str] | None:
-    if request.auth is None or any(name == "authorization" for name, _ in request.headers):
+    if request.auth is None:
         return None
     user, password = request.auth
 
     def auth(variables: Variables) -> str:
-        pair = f"{to_text(user.render(variables))}:{to_text(password.render(variables))}"
-        return f"authorization: Basic {base64.b64encode(pair.encode()).decode()}\r\n"
+        return _authorization(to_text(user.render(variables)), to_text(password.render(variables)))
 
     if user.constant and password.constant:
         line = auth({})
@@ -130,6 +170,9 @@ def compile_body(request: Request, directory: str, rng: random.Random) -> BodyMa
 
     A truthy json drops the body, as the reference does.
     """
+    kinds = (request.json or request.body, request.form, request.form_data)
+    if sum(kind is not None for kind in kinds) > 1:
+        return _refuse  # there is one body: none is sent in place of another in silence
     if request.json is not None:
         make = _json_body(request.json, request.body)
     elif request.body is not None:
@@ -145,10 +188,14 @@ def compile_body(request: Request, directory: str, rng: random.Random) -> BodyMa
     return make
 
 
+def _refuse(variables: Variables) -> tuple[Body, str | None]:
+    raise NetworkError(BAD_REQUEST)
+
+
 def _refuse_body(make: BodyMaker) -> BodyMaker:
     def refuse(variables: Variables) -> tuple[Body, str | None]:
         if make(variables)[0] is not None:
-            raise StepError(BAD_REQUEST)
+            raise NetworkError(BAD_REQUEST)
         return None, None
 
     return refuse
@@ -181,7 +228,7 @@ def _text_body(body: Template) -> BodyMaker:
             return bytes(value), None
         if value is MISSING or value is None:
             return None, None
-        raise StepError(BAD_REQUEST)
+        raise NetworkError(BAD_REQUEST)
 
     return make
 
@@ -209,7 +256,7 @@ def _multipart_body(uploads: Sequence[Upload], directory: str, rng: random.Rando
             try:
                 content = _file_bytes(os.path.join(directory, path))
             except OSError:
-                raise StepError(BAD_REQUEST) from None
+                raise NetworkError(BAD_REQUEST) from None
             return upload.name, FormFile(os.path.basename(path), content), kind
         return upload.name, upload.value.render(variables) if upload.value is not None else "", kind
 

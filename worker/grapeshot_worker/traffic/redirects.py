@@ -9,9 +9,11 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-from grapeshot_worker.errors import StepError
+from grapeshot_worker.traffic.network_errors import NetworkError
 
-REDIRECTS = frozenset((301, 302, 303, 307, 308))
+REDIRECTS = frozenset(
+    (300, 301, 302, 303, 304, 307, 308)
+)  # the reference follows every one that has a Location
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~-._|^`{}\\\""
@@ -32,8 +34,8 @@ def next_hop(status: int, method: str, location: str | None, url: str) -> Hop | 
     """Give the request that follows a response; None when it is no redirect.
 
     `location` is the header's text (latin-1) or None, `url` the absolute URL just requested. As in the
-    reference 301, 302, 307 and 308 keep method and body (browsers make a GET of a POST), 303 makes a GET of
-    all but HEAD. StepError for a Location that can't be followed.
+    reference all but 303 keep method and body (browsers make a GET of a POST), 303 makes a GET of
+    all but HEAD. NetworkError for a Location that can't be followed.
     """
     if status not in REDIRECTS or not location:
         return None
@@ -50,14 +52,14 @@ def next_hop(status: int, method: str, location: str | None, url: str) -> Hop | 
 def _resolve(url: str, location: str) -> str:
     scheme = _SCHEME.match(location)
     if scheme is not None and scheme[1].lower() not in ("http", "https"):
-        raise StepError("ERR_UNSUPPORTED_PROTOCOL")
+        raise NetworkError("ERR_UNSUPPORTED_PROTOCOL")
     try:
         target = urljoin(url, quote(_as_utf8(location.strip()), safe=_URL_CHARACTERS))
         parts = urlsplit(target)
         if not parts.hostname or (parts.port is not None and parts.port > 65535):
-            raise StepError("ERR_INVALID_URL")
+            raise NetworkError("ERR_INVALID_URL")
     except ValueError:
-        raise StepError("ERR_INVALID_URL") from None
+        raise NetworkError("ERR_INVALID_URL") from None
     return target.partition("#")[0]
 
 

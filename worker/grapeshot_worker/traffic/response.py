@@ -96,6 +96,11 @@ class Response:
         return self._headers
 
     @property
+    def set_cookies(self) -> list[str]:
+        """The `set-cookie` headers, each by itself: they can't be joined."""
+        return [value.decode("latin-1") for name, value in self.raw_headers if name.lower() == b"set-cookie"]
+
+    @property
     def text(self) -> str:
         """The body as text (UTF-8; undecodable bytes replaced)."""
         if self._text is None:

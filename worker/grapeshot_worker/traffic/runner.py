@@ -139,7 +139,12 @@ class Runner:
     async def _live(self, arrival: Arrival) -> None:
         recorder, began = self._recorder, self._clock()
         recorder.observe("vusers.start_lag", max(0.0, began - self._start - arrival.at) * 1000)
-        newcomer = self._cast.welcome()
+        try:
+            newcomer = self._cast.welcome()
+        except Exception as error:  # noqa: BLE001 - no scenario can be picked with this data: it must be seen
+            recorder.count("vusers.created")
+            self._fail(error)
+            return
         recorder.count(newcomer.created_by_name)
         recorder.count("vusers.created")
         try:

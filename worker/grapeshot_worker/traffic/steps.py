@@ -16,11 +16,20 @@ import orjson
 from grapeshot_worker.errors import StepError
 from grapeshot_worker.script.duration import DurationError, parse_think
 from grapeshot_worker.script.model import Call, Faulty, Log, Loop, Parallel, Request, Scenario, Step, Think
-from grapeshot_worker.script.template import MISSING, Template, compile_path, to_text
+from grapeshot_worker.script.template import (
+    MISSING,
+    Functions,
+    Template,
+    compile_path,
+    compile_template,
+    to_text,
+)
 from grapeshot_worker.traffic.http import compile_request
 from grapeshot_worker.traffic.user import Engine, StepFunction, User
 
 YIELD_EVERY = 64  # iterations of a loop after which other users get a turn, should its body never wait
+
+Elements = Callable[[dict[str, Any]], Sequence[Any]]  # variables → what a loop goes over
 
 _RANGE = re.compile(r"(\d+)-(\d+)")
 
@@ -37,9 +46,8 @@ def _compile(step: Step, scenario: Scenario, engine: Engine) -> StepFunction:
         case Request():
             try:
                 return compile_request(step, scenario, engine)
-            except (
-                StepError
-            ) as error:  # such as a header that can't be sent: the user fails when it comes to it
+            except StepError as error:
+                # Such as a header that can't be sent: the user fails when it comes to it.
                 return _compile_faulty(error.name)
         case Think():
             return _compile_think(step, engine)
@@ -49,7 +57,7 @@ def _compile(step: Step, scenario: Scenario, engine: Engine) -> StepFunction:
             return _compile_call(step)
         case Loop():
             body = _sequence([_compile(inner, scenario, engine) for inner in step.steps])
-            return _compile_loop(step, body)
+            return _compile_loop(step, body, engine.script.functions)
         case Parallel():
             return _compile_parallel([_compile(inner, scenario, engine) for inner in step.steps], step.limit)
         case Faulty():
@@ -172,11 +180,12 @@ def count_range(written: Any) -> tuple[int, int | None]:
     return (0, 0) if number != number else (0, None if number == float("inf") else -int(-number // 1))
 
 
-def _compile_loop(step: Loop, body: StepFunction) -> StepFunction:
+def _compile_loop(step: Loop, body: StepFunction, functions: Functions) -> StepFunction:
+    elements_of = _compile_elements(step.over, functions)
     if step.while_true is not None:
-        return _compile_while(step, step.while_true, body)
+        return _compile_while(step, step.while_true, body, elements_of)
     if step.over is not None:
-        return _compile_over(step, body)
+        return _compile_over(step, body, elements_of)
     return _compile_counted(step, body)
 
 
@@ -198,8 +207,8 @@ def _compile_counted(step: Loop, body: StepFunction) -> StepFunction:
     return loop
 
 
-def _compile_over(step: Loop, body: StepFunction) -> StepFunction:
-    elements_of, render = _elements_of(step), _count_of(step.count)
+def _compile_over(step: Loop, body: StepFunction, elements_of: Elements) -> StepFunction:
+    render = _count_of(step.count)
     index_name, element_name = step.index_variable, step.element_variable
 
     async def loop(user: User) -> None:
@@ -207,7 +216,8 @@ def _compile_over(step: Loop, body: StepFunction) -> StepFunction:
         elements = elements_of(variables)
         first = count_range(render(variables))[0]
         for index, element in enumerate(elements[first:], first):
-            variables[index_name], variables[element_name] = index, element
+            variables[index_name] = index
+            variables[element_name] = element.render(variables) if isinstance(element, Template) else element
             await body(user)
             if not index % YIELD_EVERY:
                 await asyncio.sleep(0)
@@ -217,12 +227,17 @@ def _compile_over(step: Loop, body: StepFunction) -> StepFunction:
     return loop
 
 
-def _elements_of(step: Loop) -> Callable[[dict[str, Any]], list[Any]]:
-    """Give what finds the elements of `over`: none of them where it is no list, or not there."""
-    over = step.over
+def _compile_elements(over: Template | str | None, functions: Functions) -> Elements:
+    """Give what finds the elements of `over`: none of them where it is no list, or not there.
+
+    Those of a list in the script are templates, each rendered when its turn has come.
+    """
     if over is None:
         return lambda variables: []
-    find = compile_path(over) if isinstance(over, str) else over.render
+    if isinstance(over, Template):
+        written = [compile_template(element, functions) for element in over.source]
+        return lambda variables: written
+    find = compile_path(over)
 
     def elements(variables: dict[str, Any]) -> list[Any]:
         found = find(variables)
@@ -231,11 +246,11 @@ def _elements_of(step: Loop) -> Callable[[dict[str, Any]], list[Any]]:
     return elements
 
 
-def _compile_while(step: Loop, name: str, body: StepFunction) -> StepFunction:
+def _compile_while(step: Loop, name: str, body: StepFunction, elements_of: Elements) -> StepFunction:
     """The function alone decides when it ends; elements of `over` are walked as far as they go."""
     index_name, element_name = step.index_variable, step.element_variable
-    elements_of, render = _elements_of(step), _count_of(step.count)
-    otherwise = (_compile_over if step.over is not None else _compile_counted)(step, body)
+    render = _count_of(step.count)
+    otherwise = _compile_counted(step, body) if step.over is None else _compile_over(step, body, elements_of)
 
     async def loop(user: User) -> None:
         hooks = user.engine.hooks
@@ -249,7 +264,10 @@ def _compile_while(step: Loop, name: str, body: StepFunction) -> StepFunction:
         variables[index_name] = variables[element_name] = index
         while True:
             if step.over is not None:
-                variables[element_name] = elements[index] if index < len(elements) else MISSING
+                element = elements[index] if index < len(elements) else MISSING
+                variables[element_name] = (
+                    element.render(variables) if isinstance(element, Template) else element
+                )
             await body(user)
             index += 1
             variables[index_name] = index

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import os.path
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from grapeshot_worker.errors import Exit, GrapeshotError
+from grapeshot_worker.script.load import directory_of
 from grapeshot_worker.script.model import Scenario, TestScript
 from grapeshot_worker.script.payload import Drawer
 from grapeshot_worker.script.template import MISSING, to_text
@@ -45,8 +47,8 @@ def base_variables(script: TestScript, environ: Mapping[str, str]) -> dict[str, 
         "$processEnvironment": environment,
         "$env": environment,
         "target": script.target,
-        "$dirname": source.directory,
-        "$scenarioFile": source.path,
+        "$dirname": directory_of(source.path, source.config_path),
+        "$scenarioFile": os.path.abspath(source.path),
         **({"$environment": source.environment} if source.environment is not None else {}),
     }
 
