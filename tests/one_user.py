@@ -57,26 +57,19 @@ def play(
     *,
     config: str = "",
     scenario: str = "",
-    sections: str = "",
+    scenarios: str = "",
     hooks: str = "",
     files: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Story:
-    """Run one user of a flow (YAML steps, as are `config`, `scenario` and `sections` keys of theirs) to its end.
+    """Run one user of a flow (YAML steps, as are `config` and `scenario` keys of theirs) to its end, or `scenarios`.
 
     `{target}` and `{port}` in the texts are the server's. AssertionError when the run fails as a whole.
     """
-    parts = [
-        "config:",
-        _indented(f'target: "{target.url}"\n' + ("processor: hooks.py\n" if hooks else "") + config, 2),
-        sections,
-        "scenarios:",
-        "  - name: only",
-        _indented(scenario, 4),
-        "    flow:",
-        _indented(flow, 6),
-    ]
-    text = "\n".join(parts).replace("{target}", target.url).replace("{port}", str(target.port))
+    head = f'config:\n  target: "{target.url}"\n' + ("  processor: hooks.py\n" if hooks else "")
+    only = f"scenarios:\n  - name: only\n{_indented(scenario, 4)}\n    flow:\n{_indented(flow, 6)}\n"
+    text = f"{head}{_indented(config, 2)}\n{scenarios or only}"
+    text = text.replace("{target}", target.url).replace("{port}", str(target.port))
     (directory / "script.yml").write_text(text, encoding="utf-8")
     (directory / "hooks.py").write_text(textwrap.dedent(hooks), encoding="utf-8")
     for name, content in (files or {}).items():

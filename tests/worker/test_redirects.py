@@ -76,7 +76,9 @@ def test_credentials_stay_with_their_host(url: str, location: str, keep: bool) -
     assert hop.keep_credentials is keep
 
 
-@pytest.mark.parametrize(("status", "location"), [(200, "/x"), (201, "/x"), (304, None), (305, "/x"), (302, None), (302, "")])
+@pytest.mark.parametrize(
+    ("status", "location"), [(200, "/x"), (201, "/x"), (304, None), (305, "/x"), (302, None), (302, "")]
+)
 def test_what_is_no_redirect(status: int, location: str | None) -> None:
     """Without a redirect's status and a Location nothing is followed."""
     assert next_hop(status, "GET", location, BASE) is None
