@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from grapeshot_worker.script.model import Capture
 from grapeshot_worker.script.template import MISSING, Template, Variables
-from grapeshot_worker.traffic.capture import Outcome, compile_captures
-from grapeshot_worker.traffic.javascript import (
+from grapeshot_worker.traffic.extract.capture import Outcome, compile_captures
+from grapeshot_worker.traffic.extract.javascript import (
     compile_regexp,
     js_string,
     loosely_equal,
@@ -24,7 +24,7 @@ from grapeshot_worker.traffic.javascript import (
     to_number,
     truthy,
 )
-from grapeshot_worker.traffic.json_lookup import compile_json_path
+from grapeshot_worker.traffic.extract.json_lookup import compile_json_path
 from grapeshot_worker.traffic.response import Response
 
 Kind = Literal["json", "xpath", "regexp", "header", "selector"]
@@ -751,8 +751,8 @@ def test_equality_is_javascripts(left: Any, right: Any, loose: bool, strict: boo
 def test_costly_libraries_are_not_imported_for_plain_captures() -> None:
     """Neither lxml nor the JSONPath library is loaded unless a capture needs it."""
     code = (
-        "import sys, random; from grapeshot_worker.traffic.capture import compile_captures;"
-        "from grapeshot_worker.traffic.json_lookup import compile_json_path; compile_json_path('$.a[*].b');"
+        "import sys, random; from grapeshot_worker.traffic.extract.capture import compile_captures;"
+        "from grapeshot_worker.traffic.extract.json_lookup import compile_json_path; compile_json_path('$.a[*].b');"
         "import grapeshot_worker.traffic.bodies, grapeshot_worker.traffic.cookies, grapeshot_worker.traffic.expect;"
         "print([m for m in ('lxml', 'cssselect', 'jsonpath', 'jmespath', 'brotli', 'zstandard', 'publicsuffixlist')"
         " if m in sys.modules])"

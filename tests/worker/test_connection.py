@@ -11,11 +11,11 @@ import pytest
 
 from exact_server import Handler, SetClock, replying, run, serving, until
 from grapeshot_worker.script.model import HttpSettings
-from grapeshot_worker.traffic.connection import Connection, Connector
-from grapeshot_worker.traffic.network_errors import NetworkError
-from grapeshot_worker.traffic.pending import Pending
 from grapeshot_worker.traffic.response import Response
-from grapeshot_worker.traffic.url import Origin
+from grapeshot_worker.traffic.wire.connection import Connection, Connector
+from grapeshot_worker.traffic.wire.network_errors import NetworkError
+from grapeshot_worker.traffic.wire.pending import Pending
+from grapeshot_worker.traffic.wire.url import Origin
 
 GET = b"GET / HTTP/1.1\r\nhost: t\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

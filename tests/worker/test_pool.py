@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 
 from exact_server import run
-from grapeshot_worker.traffic.connection import Connection
-from grapeshot_worker.traffic.network_errors import NetworkError
-from grapeshot_worker.traffic.pool import SharedPool
-from grapeshot_worker.traffic.url import Origin
+from grapeshot_worker.traffic.wire.connection import Connection
+from grapeshot_worker.traffic.wire.network_errors import NetworkError
+from grapeshot_worker.traffic.wire.pool import SharedPool
+from grapeshot_worker.traffic.wire.url import Origin
 
 A, B = Origin("http", "a.example", 80), Origin("http", "b.example", 80)
 

@@ -12,10 +12,10 @@ from test_tls import server_context
 from exact_server import replying, run, serving
 from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.script.model import HttpSettings
-from grapeshot_worker.traffic.connection import Connector
-from grapeshot_worker.traffic.network_errors import NetworkError
-from grapeshot_worker.traffic.proxy import Proxies, is_exempt
-from grapeshot_worker.traffic.url import Origin
+from grapeshot_worker.traffic.wire.connection import Connector
+from grapeshot_worker.traffic.wire.network_errors import NetworkError
+from grapeshot_worker.traffic.wire.proxy import Proxies, is_exempt
+from grapeshot_worker.traffic.wire.url import Origin
 
 HTTP, HTTPS = Origin("http", "api.example", 80), Origin("https", "api.example", 443)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -29,7 +30,9 @@ def make(
     return parse_request(method, params, target="http://h/base", http=http, functions={}, **more)
 
 
-def sources(pairs: tuple[tuple[str, Template], ...] | None) -> dict[str, Any]:
+def sources(
+    pairs: Sequence[tuple[str | Template, Template]] | Sequence[tuple[str, Template]] | None,
+) -> dict[Any, Any]:
     return {name: template.source for name, template in pairs or ()}
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from exact_server import SetClock, replying, run, serving
 from grapeshot_worker.script.model import HttpSettings
-from grapeshot_worker.traffic.connection import Connector
-from grapeshot_worker.traffic.network_errors import NetworkError, name_of
-from grapeshot_worker.traffic.resolver import Resolver, rotate
-from grapeshot_worker.traffic.url import Origin
+from grapeshot_worker.traffic.wire.connection import Connector
+from grapeshot_worker.traffic.wire.network_errors import NetworkError, name_of
+from grapeshot_worker.traffic.wire.resolver import Resolver, rotate
+from grapeshot_worker.traffic.wire.url import Origin
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -15,11 +15,11 @@ import trustme
 from exact_server import replying, run, serving
 from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.script.model import HttpSettings
-from grapeshot_worker.traffic.connection import Connector
-from grapeshot_worker.traffic.network_errors import NetworkError
 from grapeshot_worker.traffic.response import Response
-from grapeshot_worker.traffic.tls import client_context
-from grapeshot_worker.traffic.url import Origin
+from grapeshot_worker.traffic.wire.connection import Connector
+from grapeshot_worker.traffic.wire.network_errors import NetworkError
+from grapeshot_worker.traffic.wire.tls import client_context
+from grapeshot_worker.traffic.wire.url import Origin
 
 GET = b"GET / HTTP/1.1\r\nhost: t\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

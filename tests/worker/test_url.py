@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grapeshot_worker.errors import StepError
-from grapeshot_worker.traffic.url import Origin, credentials, parse_url
+from grapeshot_worker.traffic.wire.url import Origin, credentials, parse_url
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from typing import Any
 from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.script.foresight import Fault
 from grapeshot_worker.traffic.expect import compile_jmespath
-from grapeshot_worker.traffic.javascript import ExpressionError, compile_regexp
-from grapeshot_worker.traffic.json_lookup import compile_json_path
-from grapeshot_worker.traffic.markup import compile_selector, compile_xpath
-from grapeshot_worker.traffic.tls import client_context
+from grapeshot_worker.traffic.extract.javascript import ExpressionError, compile_regexp
+from grapeshot_worker.traffic.extract.json_lookup import compile_json_path
+from grapeshot_worker.traffic.extract.markup import compile_selector, compile_xpath
+from grapeshot_worker.traffic.wire.tls import client_context
 
 _COMPILERS: Mapping[str, Callable[[str, Mapping[str, Any]], object]] = {
     "json": lambda text, beside: compile_json_path(text),

@@ -39,13 +39,13 @@ from grapeshot_worker.plan import Assignment, Plan
 from grapeshot_worker.script.model import TestScript
 from grapeshot_worker.script.parse import parse_script
 from grapeshot_worker.script.payload import Drawer
-from grapeshot_worker.traffic.connection import Connector
 from grapeshot_worker.traffic.hooks import Hooks, load_module
 from grapeshot_worker.traffic.notices import Notices, Results
-from grapeshot_worker.traffic.pool import SharedPool
 from grapeshot_worker.traffic.runner import Runner, run_once
 from grapeshot_worker.traffic.user import Engine
 from grapeshot_worker.traffic.users import Cast, base_variables
+from grapeshot_worker.traffic.wire.connection import Connector
+from grapeshot_worker.traffic.wire.pool import SharedPool
 from grapeshot_worker.usage import Usage, peak_memory
 
 clock = time.perf_counter

@@ -23,7 +23,7 @@ import orjson
 
 from grapeshot_worker.errors import StepError
 from grapeshot_worker.script.template import MISSING
-from grapeshot_worker.traffic.javascript import js_string, number_text
+from grapeshot_worker.traffic.extract.javascript import js_string, number_text
 
 DECODED_LIMIT: Final = 512 * 1024 * 1024  # bytes a response may unpack to
 

@@ -13,16 +13,16 @@ from collections.abc import Awaitable, Sequence
 from grapeshot_worker.script.model import HttpSettings, Request
 from grapeshot_worker.script.template import Template, to_text
 from grapeshot_worker.traffic.bodies import decode_body
-from grapeshot_worker.traffic.connection import NetworkError
 from grapeshot_worker.traffic.cookies import CookieJar
 from grapeshot_worker.traffic.endpoints import server_timing_total
 from grapeshot_worker.traffic.lanes import Lane
 from grapeshot_worker.traffic.outgoing import BAD_REQUEST, Outgoing
-from grapeshot_worker.traffic.pool import SharedPool
 from grapeshot_worker.traffic.redirects import REDIRECTS, next_hop
 from grapeshot_worker.traffic.response import Response
-from grapeshot_worker.traffic.url import Origin, split_url
 from grapeshot_worker.traffic.user import Engine, User
+from grapeshot_worker.traffic.wire.connection import NetworkError
+from grapeshot_worker.traffic.wire.pool import SharedPool
+from grapeshot_worker.traffic.wire.url import Origin, split_url
 
 HEADER_TIMEOUT = 10.0  # seconds from the request written to the response's head, when nothing is configured
 SILENCE_TIMEOUT = 8.0  # seconds without a byte; at least this much also when a timeout is configured

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from grapeshot_worker.script.model import Expectation, ExpectSettings
 from grapeshot_worker.script.template import MISSING, Variables, compile_path, to_text
-from grapeshot_worker.traffic.javascript import (
+from grapeshot_worker.traffic.extract.javascript import (
     ExpressionError,
     compile_regexp,
     js_string,

@@ -24,15 +24,15 @@ from grapeshot_worker.script.expression import ExpressionError, compile_expressi
 from grapeshot_worker.script.model import ExpectSettings, Request, Scenario
 from grapeshot_worker.script.request import parse_request
 from grapeshot_worker.script.template import MISSING, Template, Variables, to_text
-from grapeshot_worker.traffic.capture import PASSED, Outcome, compile_captures
-from grapeshot_worker.traffic.connection import NetworkError
 from grapeshot_worker.traffic.endpoints import Endpoint, compile_endpoint
 from grapeshot_worker.traffic.exchange import Exchanger
 from grapeshot_worker.traffic.expect import ExpectResult, compile_expectations, format_results
+from grapeshot_worker.traffic.extract.capture import PASSED, Outcome, compile_captures
 from grapeshot_worker.traffic.hooks import Attributes
 from grapeshot_worker.traffic.outgoing import Outgoing, Renderer
 from grapeshot_worker.traffic.response import Response
 from grapeshot_worker.traffic.user import Engine, StepFunction, User
+from grapeshot_worker.traffic.wire.connection import NetworkError
 
 FAILED_CAPTURE = "Failed capture or match"
 

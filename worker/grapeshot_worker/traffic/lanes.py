@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from grapeshot_worker.traffic.connection import Connection
+    from grapeshot_worker.traffic.wire.connection import Connection
 
 
 class Lane:

@@ -17,8 +17,8 @@ from grapeshot_worker.errors import StepError
 from grapeshot_worker.script.model import HttpSettings, Request, Upload
 from grapeshot_worker.script.template import MISSING, Template, Variables, to_text
 from grapeshot_worker.traffic.bodies import FormFile, encode_form, encode_json, encode_multipart, encode_query
-from grapeshot_worker.traffic.network_errors import NetworkError
-from grapeshot_worker.traffic.url import credentials
+from grapeshot_worker.traffic.wire.network_errors import NetworkError
+from grapeshot_worker.traffic.wire.url import credentials
 
 BAD_REQUEST = "ERR_GOT_REQUEST_ERROR"  # the reference's name for options that make no request
 BAD_CHARACTER = "ERR_INVALID_CHAR"

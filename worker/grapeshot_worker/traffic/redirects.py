@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-from grapeshot_worker.traffic.network_errors import NetworkError
+from grapeshot_worker.traffic.wire.network_errors import NetworkError
 
 REDIRECTS = frozenset(
     (300, 301, 302, 303, 304, 307, 308)

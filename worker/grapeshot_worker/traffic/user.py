@@ -12,13 +12,13 @@ from typing import Any
 
 from grapeshot_worker.metrics.recorder import Recorder
 from grapeshot_worker.script.model import TestScript
-from grapeshot_worker.traffic.connection import Connection, Connector
 from grapeshot_worker.traffic.cookies import CookieJar
 from grapeshot_worker.traffic.hooks import Context, Hooks
 from grapeshot_worker.traffic.lanes import Lane
 from grapeshot_worker.traffic.notices import Notices, Results
-from grapeshot_worker.traffic.pool import SharedPool
-from grapeshot_worker.traffic.url import Origin
+from grapeshot_worker.traffic.wire.connection import Connection, Connector
+from grapeshot_worker.traffic.wire.pool import SharedPool
+from grapeshot_worker.traffic.wire.url import Origin
 
 __all__ = ["Connection", "Engine", "StepFunction", "User"]
 

@@ -18,9 +18,9 @@ from typing import Protocol
 
 from httptools import HttpResponseParser
 
-from grapeshot_worker.traffic.deadlines import Deadlines
-from grapeshot_worker.traffic.network_errors import NetworkError
 from grapeshot_worker.traffic.response import Response
+from grapeshot_worker.traffic.wire.deadlines import Deadlines
+from grapeshot_worker.traffic.wire.network_errors import NetworkError
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -15,8 +15,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from grapeshot_worker.traffic.connection import Connection
-from grapeshot_worker.traffic.url import Origin
+from grapeshot_worker.traffic.wire.connection import Connection
+from grapeshot_worker.traffic.wire.url import Origin
 
 
 class Opener(Protocol):

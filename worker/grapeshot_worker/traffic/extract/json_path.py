@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from grapeshot_worker.traffic.javascript import ExpressionError
+from grapeshot_worker.traffic.extract.javascript import ExpressionError
 
 
 @dataclass(frozen=True, slots=True)

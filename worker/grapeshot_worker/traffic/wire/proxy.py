@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from grapeshot_worker.errors import GrapeshotError, StepError
-from grapeshot_worker.traffic.url import Origin, credentials, parse_url
+from grapeshot_worker.traffic.wire.url import Origin, credentials, parse_url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from grapeshot_worker.script.template import MISSING
-from grapeshot_worker.traffic.javascript import ExpressionError
+from grapeshot_worker.traffic.extract.javascript import ExpressionError
 from grapeshot_worker.traffic.response import Response
 
 Trees = dict[str, Any]  # the documents made of one response so far: "xml", "html" → root element or None

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from grapeshot_worker.script.template import MISSING
-from grapeshot_worker.traffic.filter_expression import Candidate, compile_filter
-from grapeshot_worker.traffic.filter_values import member
-from grapeshot_worker.traffic.json_path import Step, key
+from grapeshot_worker.traffic.extract.filter_expression import Candidate, compile_filter
+from grapeshot_worker.traffic.extract.filter_values import member
+from grapeshot_worker.traffic.extract.json_path import Step, key
 
 
 class Node(NamedTuple):

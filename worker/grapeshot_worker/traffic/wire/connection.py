@@ -19,14 +19,14 @@ from typing import Any
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade
 
 from grapeshot_worker.script.model import HttpSettings
-from grapeshot_worker.traffic.deadlines import Deadlines
-from grapeshot_worker.traffic.network_errors import NetworkError, name_of, parser_fault
-from grapeshot_worker.traffic.pending import HeadOverflow, Pending, Stock
-from grapeshot_worker.traffic.proxy import Proxies, Proxy, connect_head, through_proxy
-from grapeshot_worker.traffic.resolver import Resolver
 from grapeshot_worker.traffic.response import Opening, Response
-from grapeshot_worker.traffic.tls import client_context
-from grapeshot_worker.traffic.url import Origin
+from grapeshot_worker.traffic.wire.deadlines import Deadlines
+from grapeshot_worker.traffic.wire.network_errors import NetworkError, name_of, parser_fault
+from grapeshot_worker.traffic.wire.pending import HeadOverflow, Pending, Stock
+from grapeshot_worker.traffic.wire.proxy import Proxies, Proxy, connect_head, through_proxy
+from grapeshot_worker.traffic.wire.resolver import Resolver
+from grapeshot_worker.traffic.wire.tls import client_context
+from grapeshot_worker.traffic.wire.url import Origin
 
 __all__ = ["Connection", "Connector", "NetworkError"]
 

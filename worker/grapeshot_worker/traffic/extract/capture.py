@@ -17,9 +17,14 @@ from typing import Any, Final, NoReturn, assert_never
 
 from grapeshot_worker.script.model import Capture
 from grapeshot_worker.script.template import MISSING, Template, Variables, set_path, to_text
-from grapeshot_worker.traffic.javascript import ExpressionError, compile_regexp, group_name, strictly_equal
-from grapeshot_worker.traffic.json_lookup import compile_json_path
-from grapeshot_worker.traffic.markup import Find, Trees, compile_selector, compile_xpath
+from grapeshot_worker.traffic.extract.javascript import (
+    ExpressionError,
+    compile_regexp,
+    group_name,
+    strictly_equal,
+)
+from grapeshot_worker.traffic.extract.json_lookup import compile_json_path
+from grapeshot_worker.traffic.extract.markup import Find, Trees, compile_selector, compile_xpath
 from grapeshot_worker.traffic.response import Response
 
 TEMPLATED_EXPRESSIONS = 256  # compiled forms kept of one templated expression

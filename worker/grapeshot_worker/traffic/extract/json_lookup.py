@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from grapeshot_worker.script.template import MISSING
-from grapeshot_worker.traffic.json_path import Step, key, parse_json_path
-from grapeshot_worker.traffic.json_walk import child, compile_walk
+from grapeshot_worker.traffic.extract.json_path import Step, key, parse_json_path
+from grapeshot_worker.traffic.extract.json_walk import child, compile_walk
 
 _SINGLE = ("name", "parent", "property")  # kinds of steps that lead to one place at most
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grapeshot_worker.script.template import MISSING
-from grapeshot_worker.traffic.javascript import (
+from grapeshot_worker.traffic.extract.javascript import (
     Search,
     compile_regexp,
     js_string,

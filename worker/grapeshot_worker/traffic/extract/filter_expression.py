@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from grapeshot_worker.script.template import MISSING
-from grapeshot_worker.traffic.filter_values import METHODS, OPERATORS, PREFIXES, member, type_name
-from grapeshot_worker.traffic.javascript import ExpressionError, compile_regexp, truthy
+from grapeshot_worker.traffic.extract.filter_values import METHODS, OPERATORS, PREFIXES, member, type_name
+from grapeshot_worker.traffic.extract.javascript import ExpressionError, compile_regexp, truthy
 
 
 class Candidate(NamedTuple):

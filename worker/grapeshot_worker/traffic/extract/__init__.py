@@ -1,0 +1,1 @@
+"""Values out of a response: JSONPath, XPath, selectors, regular expressions."""
