@@ -31,7 +31,7 @@ def test_pass() -> None:
 @pytest.mark.parametrize(
     ("worker", "words"),
     [
-        (end(lag_p99=LAG_LIMIT_MS + 1), "users started late, 1 % of them more than 101 ms"),
+        (end(lag_p99=LAG_LIMIT_MS + 1), "users started late, 1 % of them more than 251 ms"),
         (end(busiest_cpu=CPU_LIMIT), "CPU was 95% busy over 5 s"),
         (end(out_of_files=3), "3 connection(s) failed for want of open files (limit 1024)"),
         (replace(FINISHED, state="lost", facts=None), "worker 1 was lost"),

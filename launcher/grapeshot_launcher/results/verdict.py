@@ -18,9 +18,9 @@ from grapeshot_launcher.results.collect import WorkerEnd
 from grapeshot_launcher.results.ensure import CheckOutcome
 from grapeshot_worker.errors import Exit
 
-# With one arrival in a hundred later than this, the load is no longer the one asked for: at 10 users a second
-# it is a whole gap.
-LAG_LIMIT_MS: Final = 100.0
+# With one arrival in a hundred later than a quarter of a second, the load is no longer the one asked for. Less would
+# cry wolf: in a run of a hundred users, p99 is the one user that met a hiccup of a shared machine.
+LAG_LIMIT_MS: Final = 250.0
 # A full core makes every user wait for the one before it, and the wait is measured as response time.
 CPU_LIMIT: Final = 0.95
 

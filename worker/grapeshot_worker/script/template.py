@@ -191,14 +191,14 @@ def _value(name: str) -> Render:
 def _around(before: str, name: str | None, get: Render, after: str) -> Render:
     def of_name(variables: Variables) -> str:
         value = variables.get(name, MISSING)  # type: ignore[arg-type] # used only when name is there
-        if value.__class__ is not str:
+        if value.__class__ is not str and value.__class__ is not int:
             value = to_text(value)
         text = f"{before}{value}{after}"
         return _expand(text, variables) if "{{" in text else text
 
     def of_any(variables: Variables) -> str:
         value = get(variables)
-        if value.__class__ is not str:
+        if value.__class__ is not str and value.__class__ is not int:
             value = to_text(value)
         text = f"{before}{value}{after}"
         return _expand(text, variables) if "{{" in text else text

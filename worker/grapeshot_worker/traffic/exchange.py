@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 from grapeshot_worker.script.model import HttpSettings, Request
 from grapeshot_worker.script.template import Template, to_text
@@ -72,6 +72,7 @@ class Exchanger:
         self._recorder = engine.recorder
         self._clock = engine.clock
         self._method = request.method
+        self._is_head = request.method == "HEAD"  # no redirect makes one of another method, nor another of it
         self._header_timeout, self._silence_timeout = timeouts(request, settings)
         self._max_hops = request.max_redirects if request.follow_redirect else -1
         self._gzip = request.gzip
@@ -93,6 +94,7 @@ class Exchanger:
         while True:
             origin, path, host = split_url(url)
             head = self._head(user, (method, origin, path, host), fields, body)
+            self._recorder.sent(self._clock())
             response = await self._exchange(user, origin, head, body)
             response.url = url
             notable = [(kind, value) for name, value in response.raw_headers if (kind := _field_names[name])]
@@ -140,13 +142,10 @@ class Exchanger:
             fields += "content-length: 0\r\n"
         return f"{method} {path} HTTP/1.1\r\n{fields}{self._last_field}\r\n".encode("latin-1")
 
-    def _exchange(self, user: User, origin: Origin, head: bytes, body: bytes | None) -> Awaitable[Response]:
-        self._recorder.sent(self._clock())
-        if self._engine.pool is not None:
-            return self._by_pool(self._engine.pool, origin, head, body)
-        return self._by_lane(user, origin, head, body)
-
-    async def _by_lane(self, user: User, origin: Origin, head: bytes, body: bytes | None) -> Response:
+    async def _exchange(self, user: User, origin: Origin, head: bytes, body: bytes | None) -> Response:
+        pool = self._engine.pool
+        if pool is not None:
+            return await self._by_pool(pool, origin, head, body)
         lane = user.lanes.get(origin)
         if lane is None:
             lane = user.lanes[origin] = Lane()
@@ -163,7 +162,7 @@ class Exchanger:
             return await connection.exchange(
                 head,
                 body,
-                is_head=self._method == "HEAD",
+                is_head=self._is_head,
                 header_timeout=self._header_timeout,
                 silence_timeout=self._silence_timeout,
             )
@@ -171,7 +170,10 @@ class Exchanger:
             self._count_headless(error)
             raise
         finally:
-            lane.leave()
+            if lane.waiting:
+                lane.leave()
+            else:
+                lane.busy = False
 
     async def _by_pool(self, pool: SharedPool, origin: Origin, head: bytes, body: bytes | None) -> Response:
         connection = await pool.acquire(origin, timeout=self._silence_timeout)
@@ -179,7 +181,7 @@ class Exchanger:
             return await connection.exchange(
                 head,
                 body,
-                is_head=self._method == "HEAD",
+                is_head=self._is_head,
                 header_timeout=self._header_timeout,
                 silence_timeout=self._silence_timeout,
             )
