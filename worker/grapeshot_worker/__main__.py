@@ -6,6 +6,7 @@ Started by `processes`. Standard output and error stay free for what the author'
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import resource
@@ -64,7 +65,8 @@ def main() -> None:
     # Only the parent ends the load: a Ctrl-C in the terminal reaches it, and it tells us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     # Written once a second (session): what belongs together arrives together. Half a surrogate pair is no fault.
     sys.stdout = open(  # noqa: SIM115 - open as long as the process lives
         1, "w", buffering=STDOUT_BUFFER, encoding="utf-8", errors="backslashreplace", closefd=False
