@@ -277,3 +277,13 @@ def test_a_failing_before_starts_no_load(target: Target, tmp_path: Path) -> None
     assert done.returncode == 1
     assert "Failed capture or match" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_modules_in_the_working_directory_are_not_taken_for_ours(target: Target, tmp_path: Path) -> None:
+    """An author may have a `yaml.py` or a `worker.py` beside the script."""
+    path = script(tmp_path, SIMPLE.format(target=target.url).replace("duration: 2", "duration: 1"))
+    for name in ("yaml.py", "uvloop.py", "worker.py", "random.py"):
+        (tmp_path / name).write_text("raise RuntimeError('not this one')")
+    done = grapeshot("run", path, "-q", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr

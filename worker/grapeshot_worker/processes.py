@@ -54,6 +54,7 @@ class EngineProcess:
         try:
             process = await asyncio.create_subprocess_exec(
                 python,
+                "-P",  # the working directory is the author's: a yaml.py there must not become ours
                 "-m",
                 "grapeshot_worker",
                 "--messages",
