@@ -12,6 +12,7 @@ import argparse
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 from collections import defaultdict
@@ -43,6 +44,8 @@ def options() -> argparse.Namespace:
 
 
 def main() -> None:
+    # Ended from outside, it ends its clients and its server too: as an exception, through every `finally`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     chosen = options()
     if chosen.install_peers:
         peers.install()
