@@ -15,7 +15,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from grapeshot_worker.plan import Part
+from grapeshot_worker.plan import Part, Share
 
 LEASE_LIMIT = 60.0  # seconds after which a worker stops by itself when nobody renews the control record
 POLL_INTERVAL = 1.0  # seconds between two looks at the control record
@@ -23,11 +23,17 @@ POLL_INTERVAL = 1.0  # seconds between two looks at the control record
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Invocation:
-    """The event of one invocation: worker `index` of `count`, in one part of the run."""
+    """The event of one invocation: worker `index` of `count`, in one part of the run.
+
+    `index` and `count` say who it is: in messages, claims and names. Which part of the load it makes is its `share`:
+    workers that are `copies` make the whole load each. The run id is not in the bundle: the script's `test_id` is the
+    invocation's run id.
+    """
 
     run_id: str
     index: int
     count: int
+    copies: bool = False
     generation: int = 0
     part: Part = "load"
     region: str
@@ -38,6 +44,16 @@ class Invocation:
     window: tuple[float, float | None] = (0.0, None)  # seconds of the test's timeline
     variables: dict[str, Any] = field(default_factory=dict)  # captured by `before`
     flush_interval: float = 2.0  # seconds between messages
+
+    @property
+    def share(self) -> Share:
+        """The worker's share of the load; its processes have the parts of this share."""
+        return Share() if self.copies or self.part != "load" else Share(self.index, self.count)
+
+    @property
+    def copy(self) -> int | None:
+        """Which copy of the whole load the worker is, for its Assignments; None where the load is shared."""
+        return self.index if self.copies and self.part == "load" else None
 
     def to_json(self) -> str:
         """Give the payload of the invocation."""
@@ -50,12 +66,17 @@ class Invocation:
             start, end = event["window"]
             return cls(**{**event, "window": (start, end)})
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"this is no invocation of Grapeshot: {type(error).__name__}: {error}") from error
+            raise ValueError(
+                f"this is no invocation of Grapeshot: {type(error).__name__}: {error}"
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlRecord:
-    """wait → go(start_at) → stop; `renewed_at` is the lease. Moments are wall-clock epoch seconds."""
+    """wait → go(start_at) → stop; `renewed_at` is the lease. Moments are wall-clock epoch seconds.
+
+    Before each part of a run the record says `wait` again. A record that is gone means `stop`: the run is over.
+    """
 
     state: Literal["wait", "go", "stop"] = "wait"
     start_at: float | None = None
