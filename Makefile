@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 REQUIREMENTS := worker/requirements.txt launcher/requirements.txt tests/requirements.txt
 
-.PHONY: setup demo test lint format bench lock clean
+.PHONY: setup demo test test-image lint format bench lock clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,10 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Builds the worker image and runs it within the limits of Lambda; needs docker, or root on a Debian.
+test-image: setup
+	@GRAPESHOT_TEST_IMAGE=1 $(BIN)/python -m pytest tests/image
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grapeshot_launcher.platforms import Line
+from grapeshot_launcher.platforms import Limits, Line
 from grapeshot_worker.messages import (
     Control,
     Facts,
@@ -93,16 +93,29 @@ class PaperWorker:
 
 
 class PaperPlatform:
-    """Starts workers that follow `part(assignment)`."""
+    """Starts workers that follow `part(assignment)` and leave `left(assignment)` behind."""
 
-    def __init__(self, part: Callable[[Assignment], PaperWorker], *, cpus: int = 2) -> None:
-        self._part, self._cpus = part, cpus
+    def __init__(
+        self,
+        part: Callable[[Assignment], PaperWorker],
+        *,
+        cpus: int = 2,
+        left: Callable[[Assignment], Finished | Failed | None] = lambda _: None,
+    ) -> None:
+        self._part, self._cpus, self._left = part, cpus, left
         self.assignments: list[Assignment] = []
         self.workers: list[PaperWorker] = []
 
     @property
     def cpus(self) -> int:
         return self._cpus
+
+    @property
+    def limits(self) -> Limits:
+        return Limits()
+
+    async def left(self, assignment: Assignment) -> Finished | Failed | None:
+        return self._left(assignment)
 
     async def start(self, assignment: Assignment) -> PaperWorker:
         self.assignments.append(assignment)
@@ -115,7 +128,7 @@ def stamp(assignment: Assignment, sequence: int) -> dict[str, Any]:
     return {
         "run_id": assignment.run_id,
         "generation": assignment.generation,
-        "index": assignment.share.index,
+        "index": assignment.index,
         "sequence": sequence,
     }
 

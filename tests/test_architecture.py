@@ -22,28 +22,31 @@ WORKER_FLOORS = (
     ("metrics", "aws", "usage"),
     ("script",),
     ("plan",),
-    ("arrivals", "messages"),
-    ("traffic",),
-    ("session", "languages"),
-    ("processes",),
+    ("arrivals", "messages", "invocation", "unpack"),
+    ("traffic", "wire", "chorus", "faults", "courier"),
+    ("session", "languages", "sandbox", "lease"),
+    ("processes", "shift"),
     ("__main__", "handler"),
 )
 LAUNCHER_FLOORS = (
     ("errors",),
-    ("options", "results"),
+    ("options", "results", "cloud", "bundle"),
     ("views",),
-    ("platforms", "prepare", "screen"),
-    ("crew",),
+    ("platforms", "prepare", "screen", "sizing"),
+    ("crew", "settle"),
     ("conduct", "signals"),
     ("watch",),
     ("publish",),
     ("run",),
+    ("run_lambda", "errands"),
     ("__main__",),
 )
 FLOORS = {"grapeshot_worker": WORKER_FLOORS, "grapeshot_launcher": LAUNCHER_FLOORS}
 
 # What the launcher may know of the worker: its words, not how it makes traffic.
-PUBLIC = {"", "errors", "messages", "plan", "arrivals", "processes", "languages", "script", "metrics"}
+PUBLIC = {
+    "", "errors", "messages", "plan", "arrivals", "processes", "languages", "script", "metrics", "invocation", "wire",
+}  # fmt: skip
 
 
 @cache

@@ -20,7 +20,7 @@ from typing import NoReturn
 import click
 
 from grapeshot_launcher.errors import OutputRefused, told
-from grapeshot_launcher.options import RunOptions, read
+from grapeshot_launcher.options import Asked, ImageOptions, LambdaOptions, PolicyOptions, read
 from grapeshot_worker.errors import Exit, GrapeshotError
 
 
@@ -33,7 +33,7 @@ def main() -> NoReturn:
     sys.exit(answer(sys.argv[1:]))
 
 
-def answer(arguments: Sequence[str], *, carry_out: Callable[[RunOptions], int] | None = None) -> int:
+def answer(arguments: Sequence[str], *, carry_out: Callable[[Asked], int] | None = None) -> int:
     """Carry out a command line and give its exit code; `docs/exit-codes.md` lists them."""
     try:
         options = read(arguments)
@@ -62,13 +62,27 @@ def answer(arguments: Sequence[str], *, carry_out: Callable[[RunOptions], int] |
         return Exit.BUG
 
 
-def _carry_out(options: RunOptions) -> int:
+def _carry_out(asked: Asked) -> int:
     # Imported late: `--help` and a mistyped flag are answered before anything heavy is loaded.
-    from grapeshot_launcher.run import check, run
+    match asked:
+        case LambdaOptions():
+            from grapeshot_launcher.run_lambda import run_lambda
 
-    if options.check:
-        return check(options, environ=os.environ)
-    return run(options, environ=os.environ, leave=os._exit)
+            return run_lambda(asked, environ=dict(os.environ), leave=os._exit)
+        case PolicyOptions():
+            from grapeshot_launcher.errands import print_policy
+
+            return print_policy(asked, say=click.echo)
+        case ImageOptions():
+            from grapeshot_launcher.errands import make_image
+
+            return make_image(asked, say=click.echo)
+        case _:
+            from grapeshot_launcher.run import check, run
+
+            if asked.check:
+                return check(asked, environ=os.environ)
+            return run(asked, environ=os.environ, leave=os._exit)
 
 
 def _open_closed_streams() -> None:

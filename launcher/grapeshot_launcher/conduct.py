@@ -2,10 +2,10 @@
 
 Leaves to others: the workers themselves (crew), what comes before and after (run), counting (results).
 
-A part has three waits, and each has its limit. Workers get READY_LIMIT to compile the script and load the
-hooks. Under load, how long is right depends on the users, so there it is silence that has a limit: a worker
-reports every second; one that says nothing for SILENCE_LIMIT is ended and counted as lost. After a stop, a
-worker gets STOP_LIMIT for its last word. The sections `before` and `after` are one flow each: SECTION_LIMIT.
+A part has three waits, and each has its limit, which the platform sets. Workers get `ready` seconds to compile the
+script and load the hooks. Under load, how long is right depends on the users, so there it is silence that has a
+limit: a worker reports every few seconds; one that says nothing for `silence` is ended and counted as lost. After a
+stop, a worker gets `stop` for its last word. The sections `before` and `after` are one flow each: SECTION_LIMIT.
 """
 
 from __future__ import annotations
@@ -16,18 +16,15 @@ from dataclasses import dataclass, field
 from signal import Signals
 from typing import Any, Literal, Protocol
 
-from grapeshot_launcher.crew import Crew, Event, Printed, Said, Signalled
-from grapeshot_launcher.errors import Interrupted, PartFailed, WorkerFailed
+from grapeshot_launcher.crew import Broken, Crew, Event, Printed, Said, Signalled
+from grapeshot_launcher.errors import Interrupted, PartFailed, WorkerFailed, told
 from grapeshot_launcher.platforms import Line
-from grapeshot_worker.errors import Exit
+from grapeshot_worker.errors import Exit, GrapeshotError
 from grapeshot_worker.messages import Failed, Finished, Go, Message, Ready, Stop
 
-READY_LIMIT = 30.0  # s
-SILENCE_LIMIT = 30.0  # s
-STOP_LIMIT = 2.0  # s
 SECTION_LIMIT = 900.0  # s
-START_DELAY = 0.25  # s from Go to the start: every worker has read it by then
 TICK = 0.5  # s between two looks at the clock
+NAMED = 20  # workers named in a message
 
 CODES = {Signals.SIGINT: Exit.INTERRUPTED, Signals.SIGTERM: Exit.TERMINATED}
 
@@ -48,7 +45,7 @@ class Audience(Protocol):
         """Time went on: at least every TICK seconds."""
 
     def silent(self, now: float) -> Collection[int]:
-        """Which workers have said nothing for SILENCE_LIMIT, although they should."""
+        """Which workers have said nothing for too long."""
 
     def lost(self, index: int) -> None:
         """A worker was ended; nothing that it still says counts."""
@@ -59,21 +56,22 @@ class Audience(Protocol):
 
 @dataclass(slots=True)
 class Load:
-    """How a load went: who asked for its end, who failed by which message, who had to be ended."""
+    """How a load went: who asked for its end, who failed by which message, who had to be ended, what broke it off."""
 
     stopped_by: Signals | None = None
     failures: list[Failed] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
+    broken: GrapeshotError | None = None
 
 
 async def conduct_load(crew: Crew, audience: Audience, *, clock: Callable[[], float]) -> Load:
     """Make the load with a crew that has just been started; `clock` gives epoch seconds.
 
-    Raises WorkerFailed when a worker can't get ready, and Interrupted when the stop comes before the start:
-    then no load was made.
+    Raises WorkerFailed when a worker can't get ready, Interrupted when the stop comes before the start, and the
+    platform's own error when it fails by then: no load was made.
     """
     await assemble(crew, audience, clock=clock)
-    start = clock() + START_DELAY
+    start = clock() + crew.limits.start_delay
     crew.send(Go(start_at=start))
     audience.started(start)
     load = Load()
@@ -84,7 +82,7 @@ async def conduct_load(crew: Crew, audience: Audience, *, clock: Callable[[], fl
         now = clock()
         _take(event, load, audience, now=now)
         if isinstance(event, Signalled) and load.stopped_by is None:
-            load.stopped_by, stop_limit = event.signal, now + STOP_LIMIT
+            load.stopped_by, stop_limit = event.signal, now + crew.limits.stop
             crew.send(Stop(reason=_reason(event.signal)))
             audience.warned("Stopping the load. Once more leaves at once, without a report.")
         if event is None or now - ticked >= TICK:
@@ -99,9 +97,10 @@ async def conduct_section(
 ) -> dict[str, Any]:
     """Run the script's `before` or `after` with a crew of one, and give the variables it captured.
 
-    Raises PartFailed when a step fails or it takes too long, Interrupted when the person asks to stop.
+    Raises PartFailed when a step fails or it takes too long, Interrupted when the person asks to stop, and the
+    platform's own error when it fails.
     """
-    await assemble(crew, audience, clock=clock)
+    await assemble(crew, audience, clock=clock, counted=False)  # its one worker makes no load
     crew.send(Go(start_at=clock()))
     deadline = asyncio.get_running_loop().time() + SECTION_LIMIT
     variables: dict[str, Any] = {}
@@ -119,6 +118,8 @@ async def conduct_section(
                 raise PartFailed(
                     failed.message, cause=failed.cause, remedy=failed.remedy, exit_code=failed.exit_code
                 )
+            case Broken(error=error):
+                raise error
             case Signalled(signal=signal):
                 raise Interrupted(f"Stopped during `{part}`.", exit_code=CODES[signal])
             case Printed(line=line):
@@ -128,23 +129,25 @@ async def conduct_section(
     return variables
 
 
-async def assemble(crew: Crew, audience: Audience, *, clock: Callable[[], float]) -> None:
-    """Wait until every worker of the crew is ready.
+async def assemble(
+    crew: Crew, audience: Audience, *, clock: Callable[[], float], counted: bool = True
+) -> None:
+    """Wait until every worker of the crew is ready; those that are not `counted` are no news for the audience.
 
-    Raises WorkerFailed when one can't get ready, or not in time, Interrupted when the person asks to stop.
+    Raises WorkerFailed when one can't get ready, or not in time, Interrupted when the person asks to stop, and the
+    platform's own error when it fails.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + READY_LIMIT
+    loop, limits = asyncio.get_running_loop(), crew.limits
+    deadline = loop.time() + limits.ready
     awaited = set(crew.here)
     while awaited:
         event = await crew.next(deadline - loop.time())
         match event:
             case None:
-                names = ", ".join(str(index + 1) for index in sorted(awaited))
                 raise WorkerFailed(
-                    f"After {READY_LIMIT:.0f} s these workers were not ready: {names} of {len(crew.here)}.",
-                    cause="The machine is overloaded, or the script's hooks wait while they load.",
-                    remedy="Use fewer workers (--workers); let hooks wait inside functions, not at import.",
+                    f"After {limits.ready:.0f} s these workers were not ready: {_names(awaited)} of {len(crew.here)}.",
+                    cause=limits.late_cause,
+                    remedy=limits.late_remedy,
                 )
             case Said(message=Failed() as failed):
                 raise WorkerFailed(
@@ -152,7 +155,10 @@ async def assemble(crew: Crew, audience: Audience, *, clock: Callable[[], float]
                 )
             case Said(index=index, message=Ready() as ready):
                 awaited.discard(index)
-                audience.heard(ready, clock())
+                if counted:
+                    audience.heard(ready, clock())
+            case Broken(error=error):
+                raise error
             case Signalled(signal=signal):
                 raise Interrupted("Stopped before any load was made.", exit_code=CODES[signal])
             case Printed(line=line):
@@ -171,6 +177,9 @@ def _take(event: Event | None, load: Load, audience: Audience, *, now: float) ->
             load.failures.append(failed)
             audience.heard(failed, now)
             audience.warned(f"{failed.message}\n{failed.cause}".rstrip())
+        case Broken(error=error):
+            load.broken = error
+            audience.warned(told(error))
         case Said(message=message):
             audience.heard(message, now)
         case _:
@@ -181,11 +190,17 @@ def _end_hopeless(crew: Crew, load: Load, audience: Audience, *, now: float, sto
     """End the workers that do not answer a stop in time, and those that have fallen silent."""
     late = crew.here if load.stopped_by is not None and now >= stop_limit else set()
     for index in sorted((late | (set(audience.silent(now)) & crew.here)) - load.ended):
-        why = "did not answer the stop" if index in late else f"said nothing for {SILENCE_LIMIT:.0f} s"
+        why = "did not answer the stop" if index in late else f"said nothing for {crew.limits.silence:.0f} s"
         audience.warned(f"Worker {index + 1} {why}: it is ended and counted as lost.")
         load.ended.add(index)
         audience.lost(index)
         crew.kill(index)
+
+
+def _names(indices: Collection[int]) -> str:
+    """Name workers as people count them; of many the first ones."""
+    shown = ", ".join(str(index + 1) for index in sorted(indices)[:NAMED])
+    return shown if len(indices) <= NAMED else f"{shown} and {len(indices) - NAMED} more"
 
 
 def _reason(signal: Signals) -> Literal["interrupted", "terminated"]:

@@ -16,7 +16,8 @@ from signal import Signals
 from types import TracebackType
 
 from grapeshot_launcher.errors import WorkerFailed
-from grapeshot_launcher.platforms import Line, Platform, Worker
+from grapeshot_launcher.platforms import Limits, Line, Platform, Worker
+from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.messages import Control, Failed, Message
 from grapeshot_worker.plan import Assignment
 
@@ -47,13 +48,20 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """The place where the workers run has failed."""
+
+    error: GrapeshotError
+
+
+@dataclass(frozen=True, slots=True)
 class Signalled:
     """Somebody asked this process to stop."""
 
     signal: Signals
 
 
-Event = Said | Printed | Gone | Signalled
+Event = Said | Printed | Gone | Broken | Signalled
 Inbox = asyncio.Queue[Event]
 
 
@@ -64,6 +72,7 @@ class Crew:
         self._platform, self._assignments, self._inbox = platform, tuple(assignments), inbox
         self._workers: dict[int, Worker] = {}
         self._readers: list[asyncio.Task[None]] = []
+        self._broken: GrapeshotError | None = None
         self.here: set[int] = set()
 
     async def __aenter__(self) -> Crew:
@@ -88,6 +97,11 @@ class Crew:
     ) -> None:
         """Kill and await whatever still runs."""
         await self._dismiss()
+
+    @property
+    def limits(self) -> Limits:
+        """How long its workers may take."""
+        return self._platform.limits
 
     async def next(self, timeout: float) -> Event | None:
         """Give what happens next, or None when nothing does for `timeout` seconds."""
@@ -115,13 +129,13 @@ class Crew:
             worker.kill()
 
     def _adopt(self, assignment: Assignment, worker: Worker) -> None:
-        index = assignment.share.index
+        index = assignment.index
         self._workers[index] = worker
         self.here.add(index)
         self._readers.append(asyncio.create_task(self._read(assignment, worker)))
 
     async def _read(self, assignment: Assignment, worker: Worker) -> None:
-        index, sequence = assignment.share.index, 0
+        index, sequence = assignment.index, 0
         # What was printed is read to its end before Gone: nothing of it is lost or follows the report.
         printing = asyncio.create_task(self._relay(index, worker))
         try:
@@ -132,6 +146,10 @@ class Crew:
         except ValueError as error:
             worker.kill()
             self._inbox.put_nowait(Said(index, _garbled(assignment, sequence + 1, str(error))))
+        except GrapeshotError as error:
+            if self._broken is None:  # every reader meets it: it is told once
+                self._broken = error
+                self._inbox.put_nowait(Broken(error))
         finally:
             printing.cancel()
             self._inbox.put_nowait(Gone(index))
@@ -164,12 +182,11 @@ class Crew:
 
 
 def _garbled(assignment: Assignment, sequence: int, reason: str) -> Failed:
-    share = assignment.share
     return Failed(
         run_id=assignment.run_id,
         generation=assignment.generation,
-        index=share.index,
+        index=assignment.index,
         sequence=sequence,
-        message=f"Worker {share.index + 1} of {share.count} sent something that can't be read; it was ended.",
+        message=f"Worker {assignment.index + 1} sent something that can't be read; it was ended.",
         cause=reason,
     )

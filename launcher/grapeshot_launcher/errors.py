@@ -21,8 +21,16 @@ class WorkerFailed(GrapeshotError):
         super().__init__(message, cause=cause, remedy=remedy, exit_code=exit_code)
 
 
+class SettingsRefused(GrapeshotError):
+    """Flags that can't be used; found before AWS is touched, or before anything is made there."""
+
+
 class PartFailed(GrapeshotError):
     """The `before` or the `after` section of the script failed."""
+
+
+class ImageFailed(GrapeshotError):
+    """The worker image could not be built or published."""
 
 
 class Interrupted(GrapeshotError):

@@ -30,7 +30,10 @@ RUN_ID_LENGTHS = (4, 29, 4)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Test:
-    """A run that can begin. `environ` is what its workers get; `workers` how many there are."""
+    """A run that can begin. `environ` is what its workers get; `workers` how many there are.
+
+    Workers that are `copies` make the whole plan each, else they share it.
+    """
 
     __test__ = False  # not a test class of pytest
 
@@ -42,20 +45,30 @@ class Test:
     workers: int
     environ: Mapping[str, str]
     report: Path | None
+    copies: bool = False
 
     def assignments(self, part: Part, variables: Mapping[str, object]) -> list[Assignment]:
         """Give what each worker of a part is told; the sections around the load take one worker."""
         count = self.workers if part == "load" else 1
+        copies = self.copies and part == "load"
         return [
             Assignment(
                 run_id=self.run_id,
                 source=self.script.source,
-                share=Share(index, count),
+                share=Share() if copies else Share(index, count),
+                copy=index if copies else None,
                 part=part,
                 variables=dict(variables),
             )
             for index in range(count)
         ]
+
+    def planned(self) -> dict[int, int]:
+        """Count the users that each worker is to start."""
+        return {
+            each.index: planned(Plan(self.plan.phases, each.seed), each.share)
+            for each in self.assignments("load", {})
+        }
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

@@ -30,9 +30,7 @@ from grapeshot_launcher.views.console import (
     verdict_lines,
 )
 from grapeshot_launcher.views.report_json import report_file
-from grapeshot_worker.arrivals import planned
 from grapeshot_worker.metrics.report import Totals
-from grapeshot_worker.plan import Share
 
 STOPS: dict[Signals, Stopped] = {Signals.SIGINT: "interrupted", Signals.SIGTERM: "terminated"}
 
@@ -45,8 +43,7 @@ def make_report(test: Test, load: Load, collector: Collector, *, started: float,
     plugins = test.script.plugins
     totals = Totals.of(collector.periods())
     checks = () if load.stopped_by else run_checks(plugins.ensure or (), totals)
-    shares = {index: planned(test.plan, Share(index, test.workers)) for index in range(test.workers)}
-    books = Books.of(shares, collector.tallies(), collector.finished())
+    books = Books.of(test.planned(), collector.tallies(), collector.finished())
     ends = collector.ends()
     verdict = judge(
         ends=ends,

@@ -25,6 +25,7 @@ from grapeshot_launcher.platforms.processes import Processes, usable_cpus
 from grapeshot_launcher.prepare import Test, prepare
 from grapeshot_launcher.publish import make_report, publish
 from grapeshot_launcher.screen import Screen
+from grapeshot_launcher.settle import settle
 from grapeshot_launcher.signals import listening
 from grapeshot_launcher.views.console import plain, plain_lines, run_id_line
 from grapeshot_launcher.views.plan import plan_line, plan_table, plural
@@ -73,32 +74,39 @@ def check(options: RunOptions, *, environ: Mapping[str, str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a run plays on: where workers run, where text goes, what is heard; `clock` gives epoch seconds."""
+    """What a run plays on: where workers run, where text goes, what is heard; `clock` gives epoch seconds.
+
+    `announced`: what comes first was told already, before the workers' place was made ready.
+    """
 
     platform: Platform
     screen: Screen
     inbox: Inbox
     clock: Callable[[], float]
+    announced: bool = False
 
 
 async def rehearse(test: Test, stage: Stage) -> None:
     """Make one worker ready and let it go; WorkerFailed says why it can't be."""
     async with Crew(stage.platform, test.assignments("load", {})[:1], stage.inbox) as crew:
-        await assemble(crew, Watch(test, stage.screen), clock=stage.clock)
+        await assemble(crew, Watch(test, stage.screen, stage.platform.limits), clock=stage.clock)
 
 
 async def tell(test: Test, stage: Stage) -> int:
     """Run a prepared test on a stage, and give the exit code."""
-    _open(test, stage.screen)
-    watch = Watch(test, stage.screen)
+    if not stage.announced:
+        announce(test, stage.screen)
+    watch = Watch(test, stage.screen, stage.platform.limits)
     variables = await _section("before", test, stage, watch, {}) if test.script.before else {}
     began = stage.clock()
-    async with Crew(stage.platform, test.assignments("load", variables), stage.inbox) as crew:
+    assignments = test.assignments("load", variables)
+    async with Crew(stage.platform, assignments, stage.inbox) as crew:
         load = await conduct_load(crew, watch, clock=stage.clock)
     ended = stage.clock()
+    await settle(watch.collector, stage.platform, assignments)
     watch.over(ended, stopped=load.stopped_by is not None)
-    failure = None
-    if test.script.after and load.stopped_by is None:
+    failure = load.broken
+    if test.script.after and load.stopped_by is None and failure is None:
         try:
             await _section("after", test, stage, watch, variables)
         except GrapeshotError as error:
@@ -106,7 +114,8 @@ async def tell(test: Test, stage: Stage) -> int:
     report = make_report(test, load, watch.collector, started=watch.start or began, ended=ended)
     publish(report, stage.screen, file=test.report)
     if failure is not None:
-        stage.screen.warn(plain_lines(told(failure)))
+        if failure is not load.broken:  # which was told when it happened
+            stage.screen.warn(plain_lines(told(failure)))
         return report.verdict.exit_code or failure.exit_code
     return report.verdict.exit_code
 
@@ -118,13 +127,13 @@ async def _section(
         return await conduct_section(part, crew, watch, clock=stage.clock)
 
 
-def _open(test: Test, screen: Screen) -> None:
+def announce(test: Test, screen: Screen) -> None:
     """Print what comes first: the run's id, what the author should know, the plan."""
     screen.say(run_id_line(test.run_id))
     if test.options.name:
         screen.show(f"Name: {plain(test.options.name)}")
     _warn(test, screen)
-    screen.show(plan_line(test.plan, workers=test.workers) + "\n")
+    screen.show(plan_line(test.plan, workers=test.workers, copies=test.copies) + "\n")
 
 
 def _warn(test: Test, screen: Screen) -> None:

@@ -9,16 +9,18 @@ import math
 from collections import deque
 from typing import Literal
 
-from grapeshot_launcher.conduct import SILENCE_LIMIT
-from grapeshot_launcher.platforms import Line
+from grapeshot_launcher.platforms import Limits, Line
 from grapeshot_launcher.prepare import Test
 from grapeshot_launcher.results.collect import Collector
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.views.console import period_block, phase_line, plain_lines
+from grapeshot_launcher.views.plan import plural
 from grapeshot_worker.arrivals import duration, phase_starts
 from grapeshot_worker.messages import Message
 from grapeshot_worker.plan import Plan
 from grapeshot_worker.script.model import Phase
+
+TOLD_DELAY = 1.0  # s: who waits this long for the start is told of it
 
 Turn = tuple[float, Literal["started", "completed"], Phase]  # seconds from the start
 
@@ -26,18 +28,24 @@ Turn = tuple[float, Literal["started", "completed"], Phase]  # seconds from the 
 class Watch:
     """The audience of one load; `collector` holds what was measured, `start` the load's moment (epoch seconds)."""
 
-    def __init__(self, test: Test, screen: Screen) -> None:
+    def __init__(self, test: Test, screen: Screen, limits: Limits) -> None:
         self.collector = Collector(test.run_id, test.workers)
         self.start: float | None = None
         self._total = duration(test.plan)
         self._turns = deque(phase_turns(test.plan))
         self._suppressed = test.script.plugins.suppressed
-        self._screen = screen
+        self._screen, self._limits = screen, limits
+        self._workers = plural(test.workers, "worker")
 
     def started(self, at: float) -> None:
-        """Note the moment of the load, and tell of its first phase before any of its users speaks."""
+        """Note the moment of the load; tell of its first phase before any of its users speaks, or of the wait."""
         self.start = at
-        self._show_turns(at, at)
+        if self._limits.start_delay >= TOLD_DELAY:
+            self._screen.show(
+                f"{self._workers} ready; the load starts in {self._limits.start_delay:.0f} s.\n"
+            )
+        else:
+            self._show_turns(at, at)
 
     def heard(self, message: Message, now: float) -> None:
         """Fold a message in."""
@@ -57,9 +65,9 @@ class Watch:
 
     def silent(self, now: float) -> set[int]:
         """Give the workers that have said nothing for too long; before the start they have nothing to say."""
-        if self.start is None or now - self.start <= SILENCE_LIMIT:
+        if self.start is None or now - self.start <= self._limits.silence:
             return set()
-        return self.collector.silent(now, SILENCE_LIMIT)
+        return self.collector.silent(now, self._limits.silence)
 
     def tick(self, now: float) -> None:
         """Show what has become due by this moment (epoch seconds)."""

@@ -75,6 +75,18 @@ class ScriptError(GrapeshotError):
         super().__init__("\n".join(str(p) for p in self.problems), exit_code=min(codes, default=Exit.FAILED))
 
 
+class CloudError(GrapeshotError):
+    """A call to AWS that failed; `passing`: the same call may work a little later."""
+
+    def __init__(self, message: str, *, cause: str = "", remedy: str = "", passing: bool = False) -> None:
+        super().__init__(message, cause=cause, remedy=remedy, exit_code=Exit.WORKER)
+        self.passing = passing
+
+
+class MessageTooLarge(GrapeshotError):
+    """A message that the queue would not take."""
+
+
 class StepError(Exception):
     """What ends a virtual user; `name` is counted as `errors.<name>`."""
 

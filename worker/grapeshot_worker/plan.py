@@ -83,11 +83,24 @@ class Assignment:
     run_id: str
     source: ScriptSource
     share: Share = Share()
+    copy: int | None = (
+        None  # which of several copies of the whole load; None: there is one load, and it is shared
+    )
     window: Window = Window()
     generation: int = 0
     part: Part = "load"
     variables: dict[str, Any] = field(default_factory=dict)  # captured by `before`
     flush_interval: float = 1.0  # seconds between Progress messages
+
+    @property
+    def index(self) -> int:
+        """The number of the worker among those of its part of the run."""
+        return self.share.index if self.copy is None else self.copy
+
+    @property
+    def seed(self) -> str:
+        """The seed of what is random: the same for all shares of a load, another for each of its copies."""
+        return copy_seed(self.run_id, self.copy)
 
     def to_json(self) -> str:
         """Give one line of JSON, by Python's `json`: NaN and Infinity survive, where other encoders lose them.
@@ -96,7 +109,7 @@ class Assignment:
         """
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         parts = {
-            "source": _source_to_json(self.source),
+            "source": source_to_json(self.source),
             "share": [self.share.index, self.share.count],
             "window": [self.window.start, self.window.end],
         }
@@ -108,7 +121,7 @@ class Assignment:
         data = json.loads(text)
         try:
             parts = {
-                "source": _source_from_json(data["source"]),
+                "source": source_from_json(data["source"]),
                 "share": Share(*data["share"]),
                 "window": Window(*data["window"]),
             }
@@ -117,12 +130,23 @@ class Assignment:
             raise ValueError(f"this is no assignment: {type(error).__name__}: {error}") from error
 
 
-def _source_to_json(source: ScriptSource) -> dict[str, Any]:
+def copy_seed(run_id: str, copy: int | None) -> str:
+    """Give the seed of a run's plan, or of one of its copies: the first copy is the run without copies.
+
+    >>> copy_seed("t1", None), copy_seed("t1", 0), copy_seed("t1", 2)
+    ('t1', 't1', 't1/copy 2')
+    """
+    return f"{run_id}/copy {copy}" if copy else run_id
+
+
+def source_to_json(source: ScriptSource) -> dict[str, Any]:
+    """Give a resolved script as plain data, without its `marks`."""
     plain = {f.name: getattr(source, f.name) for f in fields(source) if f.name != "marks"}
     return plain | {"warnings": [_problem_to_json(problem) for problem in source.warnings]}
 
 
-def _source_from_json(data: Mapping[str, Any]) -> ScriptSource:
+def source_from_json(data: Mapping[str, Any]) -> ScriptSource:
+    """Read back what `source_to_json` gave; KeyError or TypeError for anything else."""
     warnings = tuple(_problem_from_json(problem) for problem in data["warnings"])
     return ScriptSource(**{**data, "warnings": warnings})
 

@@ -33,11 +33,16 @@ class EngineProcess:
     """One child `python -m grapeshot_worker`. Make it with `start`; read `messages` and `output` to their ends."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, messages: asyncio.StreamReader, assignment: Assignment
+        self,
+        process: asyncio.subprocess.Process,
+        messages: asyncio.StreamReader,
+        assignment: Assignment,
+        name: str,
     ) -> None:
         self._process = process
         self._messages = messages
         self._assignment = assignment
+        self._name = name
         self._last_errors: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         self._lines: asyncio.Queue[Output | None] = asyncio.Queue()
         self._pumps = [
@@ -47,9 +52,15 @@ class EngineProcess:
 
     @classmethod
     async def start(
-        cls, assignment: Assignment, *, environ: Mapping[str, str], python: str = sys.executable
+        cls,
+        assignment: Assignment,
+        *,
+        environ: Mapping[str, str],
+        python: str = sys.executable,
+        directory: str | None = None,
+        name: str = "",
     ) -> EngineProcess:
-        """Start a child and hand it its assignment."""
+        """Start a child in `directory` (ours if None) and hand it its assignment; `name` is used when it dies."""
         read_end, write_end = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -65,6 +76,7 @@ class EngineProcess:
                 pass_fds=[write_end],
                 start_new_session=True,
                 env=dict(environ),
+                cwd=directory,
                 limit=LINE_LIMIT,
             )
         except BaseException:
@@ -77,7 +89,8 @@ class EngineProcess:
         await loop.connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
         )
-        engine = cls(process, reader, assignment)
+        share = assignment.share
+        engine = cls(process, reader, assignment, name or f"Worker {share.index + 1} of {share.count}")
         engine._write(assignment.to_json().encode() + b"\n")
         return engine
 
@@ -152,7 +165,7 @@ class EngineProcess:
             generation=self._assignment.generation,
             index=share.index,
             sequence=sequence,
-            message=f"Worker {share.index + 1} of {share.count} {how} before it had finished.",
+            message=f"{self._name} {how} before it had finished.",
             cause="\n".join(self._last_errors) or ("Out of memory, or somebody killed it." if killed else ""),
             remedy="Give the run more memory or more workers." if killed else "",
             exit_code=Exit.WORKER,

@@ -94,7 +94,7 @@ class Session:
     # ---- the parts ----
 
     async def _load(self, script: TestScript, engine: Engine, cast: Cast) -> None:
-        plan, share = Plan(script.phases, self._assignment.run_id), self._assignment.share
+        plan, share = Plan(script.phases, self._assignment.seed), self._assignment.share
         window = self._assignment.window
         mine = planned(plan, share, window)
         runner = Runner(
@@ -141,7 +141,7 @@ class Session:
     def _prepare(self) -> tuple[TestScript, Engine, Cast]:
         assignment = self._assignment
         share = assignment.share
-        rng = random.Random(f"{assignment.run_id}/{assignment.generation}/{share.index}/{share.count}")
+        rng = random.Random(f"{assignment.seed}/{assignment.generation}/{share.index}/{share.count}")
         script = parse_script(assignment.source, rng=rng, environ=self._environ, read_text=_read_text)
         namespace = script.plugins.endpoints.namespace if script.plugins.endpoints else ""
         # One reading of both clocks: a step of the wall clock during the run moves no measurement.

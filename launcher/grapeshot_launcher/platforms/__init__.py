@@ -7,19 +7,35 @@ local run has `processes`, the tests have one in memory.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Protocol
 
-from grapeshot_worker.messages import Control, Message
+from grapeshot_worker.messages import Control, Failed, Finished, Message
 from grapeshot_worker.plan import Assignment
 
 Line = tuple[str, str]  # "stdout" or "stderr", and one line without its end
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How long workers of a place may take, in seconds, and why they may be late, in words for a person."""
+
+    ready: float = 30.0  # to compile the script and load the hooks
+    silence: float = 30.0  # between two messages under load
+    stop: float = 2.0  # for the last word after a stop
+    start_delay: float = 0.25  # from Go to the start: every worker has read it by then
+    late_cause: str = "The machine is overloaded, or the script's hooks wait while they load."
+    late_remedy: str = "Use fewer workers (--workers); let hooks wait inside functions, not at import."
 
 
 class Worker(Protocol):
     """One started worker."""
 
     def messages(self) -> AsyncIterator[Message]:
-        """Give its messages until it ends; one that dies without a last word gives a Failed that says so."""
+        """Give its messages until it ends; one that dies without a last word gives a Failed that says so.
+
+        Raises GrapeshotError when the place itself fails: nothing more is heard of any of its workers.
+        """
         ...
 
     def output(self) -> AsyncIterator[Line]:
@@ -47,6 +63,18 @@ class Platform(Protocol):
         """How many workers it takes to use the place fully."""
         ...
 
+    @property
+    def limits(self) -> Limits:
+        """How long its workers may take."""
+        ...
+
     async def start(self, assignment: Assignment) -> Worker:
         """Start one worker with its assignment; GrapeshotError if the place refuses."""
+        ...
+
+    async def left(self, assignment: Assignment) -> Finished | Failed | None:
+        """Give a worker's last message where it left it, with all that it measured; None where it left none.
+
+        Raises GrapeshotError when the place can't be asked.
+        """
         ...

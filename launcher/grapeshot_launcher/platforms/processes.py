@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from grapeshot_launcher.platforms import Worker
+from grapeshot_launcher.platforms import Limits, Worker
+from grapeshot_worker.messages import Failed, Finished
 from grapeshot_worker.plan import Assignment
 from grapeshot_worker.processes import EngineProcess
 
@@ -25,11 +26,20 @@ class Processes:
         """One worker for each CPU."""
         return usable_cpus()
 
+    @property
+    def limits(self) -> Limits:
+        """Processes answer at once: the limits are short."""
+        return Limits()
+
     async def start(self, assignment: Assignment) -> Worker:
         """Start one engine process."""
         process = await EngineProcess.start(assignment, environ=self._environ)
         self._started.append(process)
         return process
+
+    async def left(self, assignment: Assignment) -> Finished | Failed | None:
+        """Give nothing: a pipe loses no message, so nothing is left behind."""
+        return None
 
     def kill_all(self) -> None:
         """End every process that was started and still runs, at once."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, Literal, assert_never
@@ -87,6 +87,10 @@ class Sequences:
             last, high = at + 1, self._ranges[at][1]
         self._ranges[first:last] = [(low, high)]
         return True
+
+    def covers(self, first: int, last: int) -> bool:
+        """Whether every number from `first` to `last` was seen."""
+        return any(low <= first and last <= high for low, high in self._ranges)
 
     @property
     def missing(self) -> int:
@@ -177,6 +181,37 @@ class Collector:
         self._recent.append((at, requests))
         while self._recent[0][0] <= self._recent[-1][0] - LIVE_SECONDS:
             self._recent.popleft()
+
+    # ---- settling ----
+
+    def doubtful(self, *, generation: int = 0) -> set[int]:
+        """Give the workers whose measurements may be incomplete: some messages, or the last one, never came.
+
+        A worker that failed in words has no more to tell than it said.
+        """
+        states = self._of(generation)
+        certain = {
+            index
+            for index, state in ((worker.index, state) for worker, state in states.items())
+            if (state.facts is not None or state.failure is not None) and not state.sequences.missing
+        }
+        return set(range(self._workers)) - certain
+
+    def conclude(self, last: Finished | Failed) -> None:
+        """Take note of a worker's end from the last message it left behind; its periods are not folded in."""
+        state = self._states.setdefault(WorkerId(last.generation, last.index), _State(heard=-math.inf))
+        if isinstance(last, Failed):
+            state.failure = last
+        elif state.failure is None:
+            state.ready, state.newest = True, max(state.newest, last.sequence)
+            state.tally, state.facts = last.tally, last.facts
+            self._variables |= last.variables
+
+    def replace(self, periods: Iterable[Period], *, generation: int = 0) -> None:
+        """Put periods merged from the totals of all workers in place of what came in messages: nothing is missing."""
+        self._periods = {period.start: period for period in periods}
+        for state in self._of(generation).values():
+            state.sequences = Sequences()
 
     # ---- the workers ----
 

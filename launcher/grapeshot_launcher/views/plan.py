@@ -10,10 +10,12 @@ from grapeshot_worker.plan import Plan
 from grapeshot_worker.script.model import Phase, TestScript
 
 
-def plan_line(plan: Plan, *, workers: int) -> str:
-    """Say a plan in one line."""
+def plan_line(plan: Plan, *, workers: int, copies: bool = False) -> str:
+    """Say a plan in one line; each of `copies` makes the whole of it."""
     at_most = f", at most {number(peak_rate(plan))} a second" if planned(plan) else ""
     whole = f"{users(planned(plan))} in {number(duration(plan))} s"
+    if copies and workers > 1:
+        return f"Plan: {whole}{at_most}, from each of {plural(workers, 'worker')}."
     return f"Plan: {whole}{at_most}, from {plural(workers, 'worker')}."
 
 

@@ -1,0 +1,80 @@
+"""What can be asked for on the command line, as values.
+
+Leaves to others: reading it (the commands beside), doing it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Architecture = Literal["arm64", "x86_64"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """What was asked of `run` or `check`; paths, and JSON texts, as they were typed."""
+
+    script: str
+    inputs: tuple[str, ...] = ()
+    config: str | None = None
+    target: str | None = None
+    environment: str | None = None
+    scenario_name: str | None = None
+    payload: str | None = None
+    variables: str | None = None
+    overrides: str | None = None
+    dotenv: str | None = None
+    insecure: bool = False
+    solo: bool = False
+    output: str | None = None
+    quiet: bool = False
+    workers: int | None = None
+    name: str | None = None
+    check: bool = False  # look only: problems and plan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LambdaOptions:
+    """What was asked of `run-lambda`; `run` is what it has in common with `run`, `--workers` among it."""
+
+    run: RunOptions
+    region: str = "us-east-1"
+    count: int | None = None
+    memory_size: int = 4096  # MB
+    architecture: Architecture = "arm64"
+    role_arn: str | None = None
+    security_group_ids: tuple[str, ...] = ()
+    subnet_ids: tuple[str, ...] = ()
+    aws_tags: str | None = None  # as typed
+    timeout: int = 900  # s
+    prefix: str = "artilleryio"
+    image: str | None = None  # an address, or a digest in the repository
+    repository: str = "grapeshot-worker"
+    emulate: Literal["processes", "docker"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyOptions:
+    """What was asked of `iam policy`: whose, where, and for what beyond running."""
+
+    account: str | None = None
+    region: str | None = None
+    prefix: str = "artilleryio"
+    publish: bool = False
+    extras: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageOptions:
+    """What was asked of `image build`, or of `image publish`, which has a `region`."""
+
+    architecture: Architecture = "arm64"
+    base_image: str | None = None
+    network: str | None = None
+    region: str | None = None
+    repository: str = "grapeshot-worker"
+    prefix: str = "artilleryio"
+
+
+Asked = RunOptions | LambdaOptions | PolicyOptions | ImageOptions

@@ -1,0 +1,57 @@
+"""Makes a load's numbers whole when messages were lost: from the totals that each worker left behind.
+
+Leaves to others: keeping the totals (platforms), the numbers themselves (results).
+
+A lost message costs nothing but this: a worker's last word is found where it left it; and where a part of the
+measurements never came, everybody's totals are read and merged afresh, because a sum of messages can't be told what
+it lacks. If somebody left no totals, the sum of messages stays, and the report says what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from grapeshot_launcher.platforms import Platform
+from grapeshot_launcher.results.collect import Collector
+from grapeshot_worker.errors import GrapeshotError
+from grapeshot_worker.messages import Failed, Finished
+from grapeshot_worker.metrics.period import Period
+from grapeshot_worker.plan import Assignment
+
+AT_ONCE = 16  # totals in memory and on their way: a thousand at a time would be gigabytes
+
+
+async def settle(collector: Collector, platform: Platform, assignments: Sequence[Assignment]) -> None:
+    """Read what is missing, if anything is; what can't be read stays missing."""
+    doubtful = collector.doubtful()
+    if not doubtful:
+        return
+    everybody = {each.index for each in assignments}
+    found = False
+    try:
+        async for last in _read(platform, [a for a in assignments if a.index in doubtful]):
+            collector.conclude(last)
+            found = True
+        if not found or collector.finished() != everybody:
+            return
+        whole: dict[int, Period] = {}
+        merged: set[int] = set()
+        async for last in _read(platform, assignments):
+            if isinstance(last, Finished):
+                merged.add(last.index)
+                for period in last.periods:
+                    known = whole.get(period.start)
+                    whole[period.start] = known.merge(period) if known else period
+    except GrapeshotError:
+        return  # the place can't be asked any more, which was told already
+    if merged == everybody:
+        collector.replace(whole.values())
+
+
+async def _read(platform: Platform, assignments: Sequence[Assignment]) -> AsyncIterator[Finished | Failed]:
+    for first in range(0, len(assignments), AT_ONCE):
+        some = assignments[first : first + AT_ONCE]
+        for last in await asyncio.gather(*map(platform.left, some)):
+            if last is not None:
+                yield last

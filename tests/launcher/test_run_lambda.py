@@ -1,0 +1,258 @@
+"""A run from Lambda before AWS: how many workers, how long they may take, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from signal import Signals
+from typing import Any
+
+import pytest
+
+from grapeshot_launcher.cloud.tags import TagsRefused
+from grapeshot_launcher.crew import Inbox, Signalled
+from grapeshot_launcher.errors import Interrupted, SettingsRefused
+from grapeshot_launcher.options import LambdaOptions, RunOptions
+from grapeshot_launcher.run_lambda import Settled, heeding, limits_of, settle_run
+from grapeshot_launcher.sizing import size, user_weight
+from grapeshot_launcher.views.lambda_ import bundle_table, cost, cost_line
+from grapeshot_worker.errors import GrapeshotError, ScriptError
+from virtual_time import run_virtually
+
+NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+SCRIPT = """
+config:
+  target: http://127.0.0.1:9
+  phases: [{phase}]
+scenarios:
+  - flow: [{flow}]
+"""
+GET = "{get: {url: /}}"
+OPTIONS = LambdaOptions(run=RunOptions(script="s.yml"))
+
+
+def settled(
+    tmp_path: Path, *, phase: str = "{duration: 10, arrivalRate: 10}", flow: str = GET, **flags: Any
+) -> Settled:
+    path = tmp_path / "script.yml"
+    path.write_text(SCRIPT.replace("{phase}", phase).replace("{flow}", flow), encoding="utf-8")
+    run = RunOptions(script=str(path), workers=flags.pop("workers", None), dotenv=flags.pop("dotenv", None))
+    environ = {"ARTILLERY_TEST_RUN_ID": "t1", **flags.pop("environ", {})}
+    return settle_run(LambdaOptions(run=run, **flags), environ=environ, now=NOON)
+
+
+# ---- how many workers ----
+
+
+@pytest.mark.parametrize(
+    ("phase", "flow", "expected", "word"),
+    [
+        ("{duration: 10, arrivalRate: 10}", GET, 1, "requests a second"),
+        ("{duration: 10, arrivalRate: 1000}", GET, 1, "1000 requests a second"),
+        ("{duration: 10, arrivalRate: 1001}", GET, 2, "1001 requests a second"),
+        ("{duration: 10, arrivalRate: 1, rampTo: 5000}", GET, 5, "5000 requests a second"),
+        ("{duration: 10, arrivalRate: 500}", f"{GET}, {GET}, {GET}, {GET}", 2, "2000 requests a second"),
+        ("{duration: 10, arrivalRate: 100}", f"{{loop: [{GET}], count: 100}}", 10, "10000 requests a second"),
+        ("{duration: 60, arrivalRate: 100}", f"{GET}, {{think: 60}}", 8, "6030 users at a time"),
+        ("{duration: 60, arrivalRate: 100, maxVusers: 1000}", f"{GET}, {{think: 60}}", 2, "1000 users at a time"),
+        ("{duration: 60, arrivalCount: 3}", "{think: 6000}", 1, "users at a time"),
+        ("{duration: 10, arrivalRate: 0}", GET, 1, "0 requests a second"),
+    ],
+)  # fmt: skip
+def test_workers_follow_from_the_plan(
+    tmp_path: Path, phase: str, flow: str, expected: int, word: str
+) -> None:
+    """By the requests of two vCPUs and the connections of one worker, whichever is more; the reason is said."""
+    made = settled(tmp_path, phase=phase, flow=flow)
+
+    assert (made.test.workers, made.test.copies) == (expected, False)
+    assert word in made.why
+
+
+def test_more_memory_means_fewer_workers(tmp_path: Path) -> None:
+    """Six vCPUs make three times the requests of two."""
+    phase = "{duration: 10, arrivalRate: 2500}"
+
+    assert settled(tmp_path, phase=phase).test.workers == 3
+    assert settled(tmp_path, phase=phase, memory_size=10_240).test.workers == 1
+
+
+def test_asked_for_workers_share_and_counted_ones_repeat(tmp_path: Path) -> None:
+    """`--workers` divides the script's load, `--count` multiplies it; nothing is explained then."""
+    shared, repeated = settled(tmp_path, workers=7), settled(tmp_path, count=7)
+
+    assert (shared.test.workers, shared.test.copies, shared.why) == (7, False, "")
+    assert (repeated.test.workers, repeated.test.copies, repeated.why) == (7, True, "")
+    assert sum(shared.test.planned().values()) == 100
+    assert repeated.test.planned() == dict.fromkeys(range(7), 100)
+
+
+def test_copies_are_not_each_other_s_echo(tmp_path: Path) -> None:
+    """Random arrivals differ from copy to copy, and the first copy is the run without copies."""
+    made = settled(tmp_path, count=20, phase="{duration: 100, arrivalRate: 10, mode: poisson}")
+    alone = settled(tmp_path, phase="{duration: 100, arrivalRate: 10, mode: poisson}")
+
+    planned = made.test.planned()
+    assert len(set(planned.values())) > 5
+    assert planned[0] == sum(alone.test.planned().values())
+
+
+def test_scenarios_count_by_their_weights(tmp_path: Path) -> None:
+    """A rare heavy one weighs little."""
+    script = settled(tmp_path, flow=f"{GET}, {GET}").test.script
+    rare = replace(script.scenarios[0], steps=script.scenarios[0].steps * 50)
+
+    requests, seconds = user_weight([script.scenarios[0], rare])
+
+    assert (requests, round(seconds, 3)) == (51.0, 15.3)
+    assert size(script, settled(tmp_path).test.plan, processes=1).workers == 1
+
+
+# ---- limits ----
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds", "subnets", "ready"),
+    [
+        (900, 10.0, (), 120.0),
+        (900, 10.0, ("subnet-1",), 240.0),
+        (900, 840.0, (), 36.0),
+        (300, 200.0, ("subnet-1",), 76.0),
+        (60, 0.0, (), 36.0),
+    ],
+)
+def test_getting_ready_leaves_time_for_the_load(
+    timeout: int, seconds: float, subnets: tuple[str, ...], ready: float
+) -> None:
+    """Two minutes, four in a VPC, or what the load leaves of the worker's time."""
+    assert limits_of(replace(OPTIONS, timeout=timeout, subnet_ids=subnets), seconds).ready == ready
+
+
+@pytest.mark.parametrize(("timeout", "duration"), [(900, 841), (300, 241)])
+def test_a_load_that_outlives_its_workers_is_refused(tmp_path: Path, timeout: int, duration: int) -> None:
+    """With the longest one that fits."""
+    with pytest.raises(SettingsRefused) as caught:
+        settled(tmp_path, phase=f"{{duration: {duration}, arrivalRate: 1}}", timeout=timeout)
+
+    assert f"{duration} s" in caught.value.message
+    assert f"{timeout - 60} s" in caught.value.remedy
+
+
+# ---- refused before AWS ----
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind"),
+    [
+        ({"aws_tags": "no colon"}, TagsRefused),
+        ({"emulate": "docker"}, SettingsRefused),
+        ({"region": "Frankfurt"}, SettingsRefused),
+        ({"prefix": "Not a bucket"}, SettingsRefused),
+        ({"flow": "{post: {url: /, formData: {f: {fromFile: gone.png}}}}"}, ScriptError),
+        ({"flow": "{gett: {url: /}}", "phase": "{duration: x}"}, ScriptError),
+    ],
+)
+def test_what_can_be_known_is_told_before_aws(
+    tmp_path: Path, flags: dict[str, Any], kind: type[GrapeshotError]
+) -> None:
+    """No credentials are needed to hear of it."""
+    with pytest.raises(kind):
+        settled(tmp_path, **flags)
+
+
+def test_dotenv_goes_along_below_what_is_set(tmp_path: Path) -> None:
+    """Only the file's names do: the rest of this machine's environment stays here."""
+    import io
+    import json
+    import tarfile
+
+    (tmp_path / "vars.env").write_text("A=file\nB=file\n", encoding="utf-8")
+
+    made = settled(tmp_path, dotenv=str(tmp_path / "vars.env"), environ={"B": "set", "SECRET": "x"})
+
+    with tarfile.open(fileobj=io.BytesIO(made.bundle.archive)) as archive:
+        content = archive.extractfile("environment.json")
+        assert content is not None
+        assert json.load(content) == {"A": "file", "B": "set"}
+
+
+# ---- waiting ----
+
+
+def test_a_signal_undoes_what_is_under_way() -> None:
+    """The work is cancelled, seen to its end, and the exit code is the signal's."""
+    undone: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(1)
+            undone.append("queue")
+
+    async def main() -> None:
+        inbox: Inbox = asyncio.Queue()
+        asyncio.get_running_loop().call_later(5, inbox.put_nowait, Signalled(Signals.SIGTERM))
+        await heeding(inbox, work())
+
+    with pytest.raises(Interrupted) as caught:
+        run_virtually(main())
+
+    assert undone == ["queue"]
+    assert caught.value.exit_code == 143
+
+
+def test_work_that_is_done_leaves_the_inbox_alone() -> None:
+    """A signal that comes after it is there for the next one who waits."""
+
+    async def work() -> str:
+        return "done"
+
+    async def main() -> tuple[str, int]:
+        inbox: Inbox = asyncio.Queue()
+        result = await heeding(inbox, work())
+        inbox.put_nowait(Signalled(Signals.SIGINT))
+        await asyncio.sleep(0)
+        return result, inbox.qsize()
+
+    assert run_virtually(main()) == ("done", 1)
+
+
+def test_failing_work_raises_its_own_error() -> None:
+    """Not that of the wait."""
+
+    async def work() -> None:
+        raise GrapeshotError("no bucket")
+
+    async def main() -> None:
+        await heeding(asyncio.Queue(), work())
+
+    with pytest.raises(GrapeshotError, match="no bucket"):
+        run_virtually(main())
+
+
+# ---- what is shown ----
+
+
+def test_the_bundle_is_listed_like_the_reference_does() -> None:
+    """Names and types; of many the first ones, and how many more."""
+    table = bundle_table(["a.yml", "data/users.csv"], ["requests==2.3"])
+    long = bundle_table([f"{n}.csv" for n in range(100)], [])
+
+    assert table.splitlines() == [
+        "Test bundle contents:",
+        "  Name            Type",
+        "  a.yml           file",
+        "  data/users.csv  file",
+        "  requests==2.3   package",
+    ]
+    assert long.splitlines()[-1] == "  … and 60 more"
+
+
+def test_the_cost_is_the_reference_s_estimate() -> None:
+    """Price by memory, time and processor, with four decimals."""
+    dollars = cost(memory=4096, seconds=51 * 60, architecture="x86_64", region="us-east-1")
+
+    assert cost_line(dollars) == "Estimated AWS Lambda cost for this test: $0.2040"
