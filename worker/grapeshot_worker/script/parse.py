@@ -19,7 +19,7 @@ from grapeshot_worker.script.findings import Findings, nearest
 from grapeshot_worker.script.foresight import Fault, check_requests, nothing_wrong
 from grapeshot_worker.script.functions import builtin_functions
 from grapeshot_worker.script.keys import warn_unknown
-from grapeshot_worker.script.model import ScriptSource, TestScript
+from grapeshot_worker.script.model import Plugins, ScriptSource, TestScript
 from grapeshot_worker.script.payloads import parse_payloads
 from grapeshot_worker.script.phases import parse_phases
 from grapeshot_worker.script.plugins import parse_plugins
@@ -55,23 +55,16 @@ def parse_script(
     validate(document, findings)
     phases = parse_phases(config, findings)
     plugins = parse_plugins(config, findings, environ=environ)
-    functions: Functions = builtin_functions(rng)
-    if plugins.fake_data is not None:
-        functions = {**functions, **fake_functions(plugins.fake_data, rng.getrandbits(64))}
-        for problem in option_problems(plugins.fake_data):
-            findings.warn(problem, ("config", "plugins", "fake-data"))
+    functions = _functions(plugins, rng, findings)
     http = parse_http(config, functions=functions, findings=findings, environ=environ)
     payloads = parse_payloads(config, directory=source.directory, read_text=read_text, findings=findings)
     processor = _processor(source, config, read_text=read_text, findings=findings)
     chosen = _chosen(source, config, findings)
     _warn_templates(document, functions, findings)
     check_requests(document, fault=fault, functions=functions, findings=findings)
-    if isinstance(target := config.get("target"), str):
-        check_target(document, target, findings)
-    if isinstance(tls := config.get("tls"), Mapping) and (wrong := fault("tls", tls, config)) is not None:
-        findings.error(wrong, ("config", "tls"))
+    _check_connection(document, config, fault, findings)
     findings.raise_errors()  # what follows can rely on the structure
-    target = str(target)
+    target = str(config.get("target"))
     flow = Flow(target=target, http=http, functions=functions, findings=findings)
     parts = {
         part: compile_scenario(document[part], (part,), flow, index=-1, name=part)
@@ -100,6 +93,25 @@ def parse_script(
         functions=functions,
         warnings=findings.warnings,
     )
+
+
+def _check_connection(
+    document: Mapping[str, Any], config: Mapping[str, Any], fault: Fault, findings: Findings
+) -> None:
+    if isinstance(target := config.get("target"), str):
+        check_target(document, target, findings)
+    if isinstance(tls := config.get("tls"), Mapping) and (wrong := fault("tls", tls, config)) is not None:
+        findings.error(wrong, ("config", "tls"))
+
+
+def _functions(plugins: Plugins, rng: random.Random, findings: Findings) -> Functions:
+    """Give the functions of templates: the built-in ones, and those of fake-data where it is listed."""
+    functions: Functions = builtin_functions(rng)
+    if plugins.fake_data is None:
+        return functions
+    for problem in option_problems(plugins.fake_data):
+        findings.warn(problem, ("config", "plugins", "fake-data"))
+    return {**functions, **fake_functions(plugins.fake_data, rng.getrandbits(64))}
 
 
 def _chosen(

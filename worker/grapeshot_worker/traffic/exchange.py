@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from grapeshot_worker.script.model import HttpSettings, Request
 from grapeshot_worker.script.template import Template, to_text
@@ -20,7 +20,7 @@ from grapeshot_worker.traffic.outgoing import BAD_REQUEST, Outgoing
 from grapeshot_worker.traffic.redirects import REDIRECTS, next_hop
 from grapeshot_worker.traffic.response import Response
 from grapeshot_worker.traffic.user import Engine, User
-from grapeshot_worker.traffic.wire.connection import NetworkError
+from grapeshot_worker.traffic.wire.connection import Connection, NetworkError
 from grapeshot_worker.traffic.wire.pool import SharedPool
 from grapeshot_worker.traffic.wire.url import Origin, split_url
 
@@ -159,13 +159,7 @@ class Exchanger:
                 lane.close()
                 connection = await self._engine.connector.connect(origin, timeout=self._silence_timeout)
                 lane.connection = connection
-            return await connection.exchange(
-                head,
-                body,
-                is_head=self._is_head,
-                header_timeout=self._header_timeout,
-                silence_timeout=self._silence_timeout,
-            )
+            return await self._talk(connection, head, body)
         except NetworkError as error:
             self._count_headless(error)
             raise
@@ -178,18 +172,21 @@ class Exchanger:
     async def _by_pool(self, pool: SharedPool, origin: Origin, head: bytes, body: bytes | None) -> Response:
         connection = await pool.acquire(origin, timeout=self._silence_timeout)
         try:
-            return await connection.exchange(
-                head,
-                body,
-                is_head=self._is_head,
-                header_timeout=self._header_timeout,
-                silence_timeout=self._silence_timeout,
-            )
+            return await self._talk(connection, head, body)
         except NetworkError as error:
             self._count_headless(error)
             raise
         finally:
             pool.release(connection)
+
+    def _talk(self, connection: Connection, head: bytes, body: bytes | None) -> Awaitable[Response]:
+        return connection.exchange(
+            head,
+            body,
+            is_head=self._is_head,
+            header_timeout=self._header_timeout,
+            silence_timeout=self._silence_timeout,
+        )
 
     def _finish(self, response: Response, notable: Notable, endpoint: str | None) -> None:
         if endpoint is not None and (timing := _last(notable, SERVER_TIMING)) is not None:
