@@ -11,6 +11,7 @@ from typing import Any
 
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import WorkerEnd
+from grapeshot_launcher.results.comparison import Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
 from grapeshot_launcher.results.verdict import Verdict
 from grapeshot_worker.metrics.period import Period
@@ -71,3 +72,4 @@ class Report:
     warnings: tuple[str, ...] = ()
     suppressed: tuple[str, ...] = ()  # prefixes of metrics hidden from the console, not from files
     settings: Mapping[str, Any] = field(default_factory=dict)
+    comparison: Comparison | None = None  # with an earlier run, where one was given
