@@ -8,20 +8,21 @@ All of this fails, if it does, before any load is made and before any process is
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from grapeshot_launcher.errors import OutputRefused
+from grapeshot_launcher.errors import OutputRefused, SettingsRefused
 from grapeshot_launcher.options import RunOptions
 from grapeshot_worker.arrivals import planned
 from grapeshot_worker.errors import Problem
 from grapeshot_worker.languages import fault_finder
 from grapeshot_worker.plan import Assignment, Part, Plan, Share
+from grapeshot_worker.script.expression import expression_problem
 from grapeshot_worker.script.functions import builtin_functions
 from grapeshot_worker.script.load import ScriptOptions, load_script, with_dotenv
-from grapeshot_worker.script.model import TestScript
+from grapeshot_worker.script.model import Check, TestScript
 from grapeshot_worker.script.parse import parse_script
 
 RUN_ID_LETTERS = "3456789abcdefghjkmnpqrtwxyz"  # no two of them look alike
@@ -46,6 +47,7 @@ class Test:
     environ: Mapping[str, str]
     report: Path | None
     copies: bool = False
+    thresholds: tuple[Check, ...] = ()  # beyond the script's own checks
 
     def assignments(self, part: Part, variables: Mapping[str, object]) -> list[Assignment]:
         """Give what each worker of a part is told; the sections around the load take one worker."""
@@ -71,6 +73,11 @@ class Test:
         }
 
     @property
+    def checks(self) -> tuple[Check, ...]:
+        """What the run's metrics must satisfy: the script's checks, then those asked for beside it."""
+        return (*(self.script.plugins.ensure or ()), *self.thresholds)
+
+    @property
     def warnings(self) -> tuple[Problem, ...]:
         """What the author should know, although the script runs."""
         return self.script.warnings
@@ -79,10 +86,11 @@ class Test:
 def prepare(options: RunOptions, *, environ: Mapping[str, str], now: datetime, cpus: int) -> Test:
     """Read the script and settle the run.
 
-    `cpus` is how many workers use the platform fully. Raises ScriptError with all problems of the script, and
-    OutputRefused when the report could not be written.
+    `cpus` is how many workers use the platform fully. Raises ScriptError with all problems of the script,
+    SettingsRefused for thresholds that can't be read, and OutputRefused when the report could not be written.
     """
     report = report_path(options.output, now)
+    thresholds = threshold_checks(options.thresholds)
     run_id = environ.get("ARTILLERY_TEST_RUN_ID") or new_run_id(random.SystemRandom())
     rng = random.Random(run_id)
     source = load_script(
@@ -102,7 +110,23 @@ def prepare(options: RunOptions, *, environ: Mapping[str, str], now: datetime, c
         workers=worker_count(options.workers, cpus=cpus, users=users),
         environ=everything,
         report=report,
+        thresholds=thresholds,
     )
+
+
+def threshold_checks(expressions: Sequence[str]) -> tuple[Check, ...]:
+    """Make strict checks of `--threshold` expressions; SettingsRefused names all that can't be read.
+
+    >>> threshold_checks(["vusers.failed == 0"])[0].label
+    'vusers.failed == 0'
+    """
+    found = ((text, expression_problem(text)) for text in expressions)
+    if problems := [f"The threshold {text} can't be read: {problem}" for text, problem in found if problem]:
+        raise SettingsRefused(
+            "\n".join(problems),
+            remedy="Write comparisons of metrics, such as: http.response_time.p99 < 200 and vusers.failed == 0.",
+        )
+    return tuple(Check(label=text, expression=text) for text in expressions)
 
 
 def worker_count(asked: int | None, *, cpus: int, users: int) -> int:

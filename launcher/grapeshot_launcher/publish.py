@@ -8,11 +8,14 @@ and the verdict come last, because they say what all of it is worth.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
+from typing import Any
 
 from grapeshot_launcher.conduct import Load
 from grapeshot_launcher.errors import OutputRefused, noted
+from grapeshot_launcher.options.again import without_login
 from grapeshot_launcher.prepare import Test
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import Collector
@@ -35,14 +38,16 @@ from grapeshot_worker.metrics.report import Totals
 STOPS: dict[Signals, Stopped] = {Signals.SIGINT: "interrupted", Signals.SIGTERM: "terminated"}
 
 
-def make_report(test: Test, load: Load, collector: Collector, *, started: float, ended: float) -> Report:
-    """Put the report of a load together; moments are epoch seconds.
+def make_report(
+    test: Test, load: Load, collector: Collector, *, started: float, ended: float, facts: Mapping[str, Any]
+) -> Report:
+    """Put the report of a load together; moments are epoch seconds, `facts` what its place tells of itself.
 
     Checks of a stopped run are not evaluated: they are about the whole load, which was not made.
     """
     plugins = test.script.plugins
     totals = Totals.of(collector.periods())
-    checks = () if load.stopped_by else run_checks(plugins.ensure or (), totals)
+    checks = () if load.stopped_by else run_checks(test.checks, totals)
     books = Books.of(test.planned(), collector.tallies(), collector.finished())
     ends = collector.ends()
     verdict = judge(
@@ -66,7 +71,12 @@ def make_report(test: Test, load: Load, collector: Collector, *, started: float,
         apdex=None if plugins.apdex is None else Apdex.of(totals, plugins.apdex),
         warnings=tuple(map(noted, test.warnings)),
         suppressed=plugins.suppressed,
-        settings={"target": test.script.target, "workers": test.workers, "name": test.options.name},
+        settings={
+            "target": without_login(test.script.target),
+            "workers": test.workers,
+            "name": test.options.name,
+            **facts,
+        },
     )
 
 

@@ -20,10 +20,12 @@ from grapeshot_launcher.conduct import assemble, conduct_load, conduct_section
 from grapeshot_launcher.crew import Crew, Inbox
 from grapeshot_launcher.errors import noted, told
 from grapeshot_launcher.options import RunOptions
+from grapeshot_launcher.options.again import command_line
 from grapeshot_launcher.platforms import Platform
 from grapeshot_launcher.platforms.processes import Processes, usable_cpus
 from grapeshot_launcher.prepare import Test, prepare
 from grapeshot_launcher.publish import make_report, publish
+from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.settle import settle
 from grapeshot_launcher.signals import listening
@@ -33,10 +35,23 @@ from grapeshot_launcher.watch import Watch
 from grapeshot_worker.errors import GrapeshotError
 
 
-def run(options: RunOptions, *, environ: Mapping[str, str], leave: Callable[[int], object]) -> int:
+def nobody(report: Report) -> None:
+    """Keep no report."""
+
+
+Keep = Callable[[Report], object]
+
+
+def run(
+    options: RunOptions,
+    *,
+    environ: Mapping[str, str],
+    leave: Callable[[int], object],
+    keep: Keep = nobody,
+) -> int:
     """Run a script on this machine and give the exit code; `leave` ends the process at once.
 
-    Raises ScriptError and other GrapeshotErrors for what prevents the run.
+    `keep` gets the report. Raises ScriptError and other GrapeshotErrors for what prevents the run.
     """
     test = prepare(options, environ=environ, now=datetime.now().astimezone(), cpus=usable_cpus())
 
@@ -50,7 +65,9 @@ def run(options: RunOptions, *, environ: Mapping[str, str], leave: Callable[[int
 
         inbox: Inbox = asyncio.Queue()
         with listening(inbox, leave=leave_nothing):
-            return await tell(test, Stage(platform, screen, inbox, time.time))
+            facts = {"command": command_line(options)}
+            stage = Stage(platform, screen, inbox, time.time, facts=lambda: facts, keep=keep)
+            return await tell(test, stage)
 
     with Screen(sys.stdout, sys.stderr, quiet=options.quiet) as screen:
         return asyncio.run(main(screen))
@@ -76,7 +93,8 @@ def check(options: RunOptions, *, environ: Mapping[str, str]) -> int:
 class Stage:
     """What a run plays on: where workers run, where text goes, what is heard; `clock` gives epoch seconds.
 
-    `announced`: what comes first was told already, before the workers' place was made ready.
+    `announced`: what comes first was told already, before the workers' place was made ready. `facts` is asked at the
+    end for what the report tells of the place; `keep` gets the report as it is published.
     """
 
     platform: Platform
@@ -84,6 +102,8 @@ class Stage:
     inbox: Inbox
     clock: Callable[[], float]
     announced: bool = False
+    facts: Callable[[], Mapping[str, Any]] = dict
+    keep: Keep = nobody
 
 
 async def rehearse(test: Test, stage: Stage) -> None:
@@ -111,7 +131,10 @@ async def tell(test: Test, stage: Stage) -> int:
             await _section("after", test, stage, watch, variables)
         except GrapeshotError as error:
             failure = error
-    report = make_report(test, load, watch.collector, started=watch.start or began, ended=ended)
+    report = make_report(
+        test, load, watch.collector, started=watch.start or began, ended=ended, facts=stage.facts()
+    )
+    stage.keep(report)
     publish(report, stage.screen, file=test.report)
     if failure is not None:
         if failure is not load.broken:  # which was told when it happened

@@ -32,11 +32,12 @@ from grapeshot_launcher.conduct import CODES
 from grapeshot_launcher.crew import Inbox, Signalled
 from grapeshot_launcher.errors import Interrupted, SettingsRefused, WorkerFailed
 from grapeshot_launcher.options import LambdaOptions
+from grapeshot_launcher.options.again import command_line
 from grapeshot_launcher.platforms import Limits
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.platforms.lambda_calls import AwsCloud, upload
 from grapeshot_launcher.prepare import Test, prepare
-from grapeshot_launcher.run import Stage, announce, tell
+from grapeshot_launcher.run import Keep, Stage, announce, nobody, tell
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.signals import listening
 from grapeshot_launcher.sizing import size
@@ -73,10 +74,16 @@ class Settled:
         return vcpus(self.options.memory_size)
 
 
-def run_lambda(options: LambdaOptions, *, environ: Mapping[str, str], leave: Callable[[int], object]) -> int:
+def run_lambda(
+    options: LambdaOptions,
+    *,
+    environ: Mapping[str, str],
+    leave: Callable[[int], object],
+    keep: Keep = nobody,
+) -> int:
     """Run a script from AWS Lambda and give the exit code; `leave` ends the process at once.
 
-    Raises ScriptError and other GrapeshotErrors for what prevents the run.
+    `keep` gets the report. Raises ScriptError and other GrapeshotErrors for what prevents the run.
     """
     settled = settle_run(options, environ=environ, now=datetime.now().astimezone())
 
@@ -90,7 +97,7 @@ def run_lambda(options: LambdaOptions, *, environ: Mapping[str, str], leave: Cal
 
         inbox: Inbox = asyncio.Queue()
         with listening(inbox, leave=leave_now):
-            return await play(settled, screen, inbox, image=image)
+            return await play(settled, screen, inbox, image=image, keep=keep)
 
     with Screen(sys.stdout, sys.stderr, quiet=options.run.quiet) as screen:
         announce(settled.test, screen)
@@ -162,7 +169,9 @@ def limits_of(options: LambdaOptions, seconds: float) -> Limits:
     )
 
 
-async def play(settled: Settled, screen: Screen, inbox: Inbox, *, image: str | None) -> int:
+async def play(
+    settled: Settled, screen: Screen, inbox: Inbox, *, image: str | None, keep: Keep = nobody
+) -> int:
     """Have everything stand in AWS, run the test there, and give the exit code."""
     options, test, bundle = settled.options, settled.test, settled.bundle
     screen.show("Preparing AWS Lambda function...")
@@ -190,15 +199,35 @@ async def play(settled: Settled, screen: Screen, inbox: Inbox, *, image: str | N
         )
         began = time.monotonic()
         workers = await stack.enter_async_context(Lambda(AwsCloud(reach, standing), ground))
-        code = await tell(test, Stage(workers, screen, inbox, time.time, announced=True))
-        dollars = cost(
-            memory=options.memory_size,
-            seconds=(time.monotonic() - began) * test.workers,
-            architecture=options.architecture,
-            region=options.region,
-        )
-        screen.show("\n" + cost_line(dollars))
+
+        def dollars() -> float:
+            seconds = (time.monotonic() - began) * test.workers
+            memory, architecture = options.memory_size, options.architecture
+            return cost(memory=memory, seconds=seconds, architecture=architecture, region=options.region)
+
+        def facts() -> dict[str, object]:
+            return {**_facts(settled, desired.function), "costUsd": round(dollars(), 4)}
+
+        stage = Stage(workers, screen, inbox, time.time, announced=True, facts=facts, keep=keep)
+        code = await tell(test, stage)
+        screen.show("\n" + cost_line(dollars()))
         return code
+
+
+def _facts(settled: Settled, function: FunctionSettings) -> dict[str, object]:
+    """Give what a report tells of the workers and their place."""
+    options = settled.options
+    return {
+        "command": command_line(options),
+        "copies": settled.test.copies,
+        "region": options.region,
+        "memorySize": options.memory_size,
+        "architecture": options.architecture,
+        "image": function.image,
+        "function": function.name(options.prefix),
+        "processes": settled.processes,
+        "emulated": options.emulate is not None,
+    }
 
 
 async def heeding(inbox: Inbox, work: Awaitable[T]) -> T:

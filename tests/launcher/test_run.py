@@ -18,9 +18,9 @@ import pytest
 
 from crew_on_paper import NEVER, PaperPlatform, PaperWorker, failed, finished, progress, ready
 from grapeshot_launcher.crew import Inbox, Signalled
-from grapeshot_launcher.errors import OutputRefused, PartFailed, WorkerFailed
+from grapeshot_launcher.errors import OutputRefused, PartFailed, SettingsRefused, WorkerFailed
 from grapeshot_launcher.options import RunOptions
-from grapeshot_launcher.prepare import new_run_id, prepare, report_path, worker_count
+from grapeshot_launcher.prepare import new_run_id, prepare, report_path, threshold_checks, worker_count
 from grapeshot_launcher.run import Stage, tell
 from grapeshot_launcher.screen import Screen
 from grapeshot_worker.errors import ScriptError
@@ -439,3 +439,40 @@ def test_a_run_id_has_the_reference_s_form() -> None:
     letters = "[3456789abcdefghjkmnpqrtwxyz]"
 
     assert re.fullmatch(f"t{letters}{{4}}_{letters}{{29}}_{letters}{{4}}", new_run_id(random.Random(1)))
+
+
+def test_thresholds_are_checked_after_the_script_s_own(tmp_path: Path) -> None:
+    """A check that stands beside the script decides as one inside it does."""
+    told = run(
+        tmp_path,
+        script=SCRIPT.replace("\nscenarios:", FAIL),
+        thresholds=("vusers.created == 14", "http.requests < 3"),
+        output=str(tmp_path / "report.json"),
+    )
+
+    assert told.report is not None
+    assert [(check["check"], check["ok"]) for check in told.report["grapeshot"]["checks"]] == [
+        ("vusers.created > 1000", False),
+        ("vusers.created == 14", True),
+        ("http.requests < 3", False),
+    ]
+    assert told.code == 1
+
+
+def test_thresholds_that_cannot_be_read_are_refused_together() -> None:
+    """All of them are named, and a right one is shown."""
+    with pytest.raises(SettingsRefused) as refused:
+        threshold_checks(["a <", "vusers.failed == 0", "== 3"])
+
+    assert refused.value.message.count("can't be read") == 2
+    assert "http.response_time.p99 < 200" in refused.value.remedy
+
+
+def test_the_target_s_login_is_not_in_the_report(tmp_path: Path) -> None:
+    """Reports are published."""
+    script = SCRIPT.replace("http://127.0.0.1:9", "http://ada:s3cret@127.0.0.1:9")
+    told = run(tmp_path, script=script, output=str(tmp_path / "report.json"))
+
+    assert told.report is not None
+    assert told.report["grapeshot"]["settings"]["target"] == "http://…@127.0.0.1:9"
+    assert "s3cret" not in json.dumps(told.report)

@@ -27,6 +27,7 @@ class RunOptions:
     dotenv: str | None = None
     insecure: bool = False
     solo: bool = False
+    thresholds: tuple[str, ...] = ()  # checks beyond the script's own
     output: str | None = None
     quiet: bool = False
     workers: int | None = None

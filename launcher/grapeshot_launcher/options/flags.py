@@ -97,6 +97,13 @@ SCRIPT_FLAGS = flags(
     ),
     click.option("-k", "--insecure", is_flag=True, help="Accept TLS certificates that can't be verified."),
     click.option("-s", "--solo", is_flag=True, help="Run one virtual user, whatever the phases say."),
+    click.option(
+        "--threshold",
+        "thresholds",
+        metavar="EXPR",
+        multiple=True,
+        help="Check this too, such as 'http.response_time.p95 < 250'; repeatable.",
+    ),
 )
 
 REPORT_FLAGS = flags(
