@@ -42,7 +42,8 @@ bench: setup
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-emit-package grapeshot-worker --no-emit-package grapeshot-launcher
 lock:
 	$(LOCK) worker/pyproject.toml -o worker/requirements.txt
-	echo ./worker | $(LOCK) - launcher/pyproject.toml -o launcher/requirements.txt
+	printf './worker\nhatchling\n' | $(LOCK) - launcher/pyproject.toml -o launcher/requirements.txt
+	printf './worker\nhatchling\n' | $(LOCK) - launcher/pyproject.toml --extra emulate -o launcher/requirements-emulate.txt
 	printf './worker\n./launcher\n' | $(LOCK) - tests/requirements.in -o tests/requirements.txt
 
 clean:

@@ -31,7 +31,7 @@ WORKER_FLOORS = (
 LAUNCHER_FLOORS = (
     ("errors",),
     ("options", "results", "cloud", "bundle"),
-    ("views",),
+    ("views", "github", "origin"),
     ("platforms", "prepare", "screen", "sizing"),
     ("crew", "settle"),
     ("conduct", "signals"),
@@ -39,6 +39,7 @@ LAUNCHER_FLOORS = (
     ("publish",),
     ("run",),
     ("run_lambda", "errands"),
+    ("action",),
     ("__main__",),
 )
 FLOORS = {"grapeshot_worker": WORKER_FLOORS, "grapeshot_launcher": LAUNCHER_FLOORS}

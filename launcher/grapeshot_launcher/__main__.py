@@ -20,7 +20,7 @@ from typing import NoReturn
 import click
 
 from grapeshot_launcher.errors import OutputRefused, told
-from grapeshot_launcher.options import Asked, ImageOptions, LambdaOptions, PolicyOptions, read
+from grapeshot_launcher.options import ActionOptions, Asked, ImageOptions, LambdaOptions, PolicyOptions, read
 from grapeshot_worker.errors import Exit, GrapeshotError
 
 
@@ -69,6 +69,10 @@ def _carry_out(asked: Asked) -> int:
             from grapeshot_launcher.run_lambda import run_lambda
 
             return run_lambda(asked, environ=dict(os.environ), leave=os._exit)
+        case ActionOptions():
+            from grapeshot_launcher.action import act
+
+            return act(environ=dict(os.environ), out=sys.stdout)
         case PolicyOptions():
             from grapeshot_launcher.errands import print_policy
 

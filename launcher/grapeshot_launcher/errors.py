@@ -33,6 +33,10 @@ class ImageFailed(GrapeshotError):
     """The worker image could not be built or published."""
 
 
+class ImageUnpublished(ImageFailed):
+    """The region's registry does not have the worker image yet."""
+
+
 class Interrupted(GrapeshotError):
     """The person asked to stop before there was anything to report; the exit code is the signal's."""
 

@@ -21,6 +21,7 @@ from grapeshot_launcher.crew import Crew, Inbox
 from grapeshot_launcher.errors import noted, told
 from grapeshot_launcher.options import RunOptions
 from grapeshot_launcher.options.again import command_line
+from grapeshot_launcher.origin import origin
 from grapeshot_launcher.platforms import Platform
 from grapeshot_launcher.platforms.processes import Processes, usable_cpus
 from grapeshot_launcher.prepare import Test, prepare
@@ -46,10 +47,10 @@ def run(
     options: RunOptions,
     *,
     environ: Mapping[str, str],
-    leave: Callable[[int], object],
+    leave: Callable[[int], object] | None,
     keep: Keep = nobody,
 ) -> int:
-    """Run a script on this machine and give the exit code; `leave` ends the process at once.
+    """Run a script on this machine and give the exit code; `leave` ends the process at once (None: never).
 
     `keep` gets the report. Raises ScriptError and other GrapeshotErrors for what prevents the run.
     """
@@ -59,13 +60,14 @@ def run(
 
     async def main(screen: Screen) -> int:
         def leave_nothing(code: int) -> None:
+            assert leave is not None
             platform.kill_all()
             screen.still()
             leave(code)
 
         inbox: Inbox = asyncio.Queue()
-        with listening(inbox, leave=leave_nothing):
-            facts = {"command": command_line(options)}
+        with listening(inbox, leave=leave_nothing if leave else None):
+            facts = {"command": command_line(options), **origin(environ)}
             stage = Stage(platform, screen, inbox, time.time, facts=lambda: facts, keep=keep)
             return await tell(test, stage)
 

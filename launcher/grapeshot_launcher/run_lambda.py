@@ -30,9 +30,10 @@ from grapeshot_launcher.cloud.resources import FunctionSettings, Site, function_
 from grapeshot_launcher.cloud.tags import parse_tags
 from grapeshot_launcher.conduct import CODES
 from grapeshot_launcher.crew import Inbox, Signalled
-from grapeshot_launcher.errors import Interrupted, SettingsRefused, WorkerFailed
+from grapeshot_launcher.errors import ImageUnpublished, Interrupted, SettingsRefused, WorkerFailed
 from grapeshot_launcher.options import LambdaOptions
 from grapeshot_launcher.options.again import command_line
+from grapeshot_launcher.origin import origin
 from grapeshot_launcher.platforms import Limits
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.platforms.lambda_calls import AwsCloud, upload
@@ -52,7 +53,10 @@ READY, READY_IN_VPC = 120.0, 240.0  # s for cold starts, and for network interfa
 START_DELAY = 4.0  # s from Go to the start: every worker looks at the record once a second
 KEPT = 60.0  # s of a worker's time for its start and its end
 MARGIN = 20.0  # s of that for the end: the last users, the last messages
-SILENCE, STOP = 60.0, 15.0  # s
+SILENCE = 60.0  # s
+STOP = (
+    5.0  # s for a last word after a stop; a cancelled job has ten in all, and totals are read from the bucket
+)
 
 T = TypeVar("T")
 
@@ -78,10 +82,10 @@ def run_lambda(
     options: LambdaOptions,
     *,
     environ: Mapping[str, str],
-    leave: Callable[[int], object],
+    leave: Callable[[int], object] | None,
     keep: Keep = nobody,
 ) -> int:
-    """Run a script from AWS Lambda and give the exit code; `leave` ends the process at once.
+    """Run a script from AWS Lambda and give the exit code; `leave` ends the process at once (None: never).
 
     `keep` gets the report. Raises ScriptError and other GrapeshotErrors for what prevents the run.
     """
@@ -89,6 +93,7 @@ def run_lambda(
 
     async def main(screen: Screen, image: str | None) -> int:
         def leave_now(code: int) -> None:
+            assert leave is not None
             screen.still()
             screen.warn(
                 "Left at once: workers stop within a minute; the run's queue stays, and costs nothing."
@@ -96,7 +101,7 @@ def run_lambda(
             leave(code)
 
         inbox: Inbox = asyncio.Queue()
-        with listening(inbox, leave=leave_now):
+        with listening(inbox, leave=leave_now if leave else None):
             return await play(settled, screen, inbox, image=image, keep=keep)
 
     with Screen(sys.stdout, sys.stderr, quiet=options.run.quiet) as screen:
@@ -106,9 +111,31 @@ def run_lambda(
                 f"Workers: {settled.test.workers}, for {settled.why}; --workers or --count sets it.\n"
             )
         if options.emulate is None:
-            return asyncio.run(main(screen, options.image or environ.get("WORKER_IMAGE_URL")))
+            image = options.image or environ.get("WORKER_IMAGE_URL")
+            if options.publish and image is None:
+                # Before there is an event loop: it takes minutes, and a Ctrl-C ends it at once.
+                image = publish_missing(options, say=screen.show)
+            return asyncio.run(main(screen, image))
         with emulated(options) as image:
             return asyncio.run(main(screen, image))
+
+
+def publish_missing(options: LambdaOptions, *, say: Callable[[str], None]) -> str:
+    """Give the address of this version's image, which is built and published if the region lacks it.
+
+    Looking takes a permission that every run has; only publishing needs more. Raises ImageFailed and CloudError.
+    """
+    aws = Aws(options.region)
+    site = Site(account=aws.caller().account, region=options.region, prefix=options.prefix)
+    repository, architecture = options.repository, options.architecture
+    try:
+        return find_image(aws, site, asked=None, repository=repository, architecture=architecture)
+    except ImageUnpublished as missing:
+        say(f"{missing.cause} It is built and published now; later runs find it there.")
+        from grapeshot_launcher.cloud.image import publish  # late: it brings docker's SDK
+
+        prefix = options.prefix
+        return publish(aws, architecture=architecture, say=say, repository=repository, prefix=prefix).uri
 
 
 def settle_run(options: LambdaOptions, *, environ: Mapping[str, str], now: datetime) -> Settled:
@@ -227,6 +254,7 @@ def _facts(settled: Settled, function: FunctionSettings) -> dict[str, object]:
         "function": function.name(options.prefix),
         "processes": settled.processes,
         "emulated": options.emulate is not None,
+        **origin(settled.test.environ),
     }
 
 

@@ -20,6 +20,7 @@ class Exit(IntEnum):
     FAILED = 1  # a strict ensure check failed, or the input was refused
     USAGE = 2  # the command line could not be understood
     INVALID = 4  # the generator spoiled its own measurement
+    WORSE = 5  # worse than the baseline, where that was asked to count
     WORKER = 11  # a worker could not start or crashed
     EXPECT = 21  # at least one `expect` failed
     BUG = 70  # a fault of Grapeshot itself

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from grapeshot_launcher.cloud.errors import Missing
 from grapeshot_launcher.cloud.recipe import read_recipe
 from grapeshot_launcher.cloud.resources import Architecture, Site
-from grapeshot_launcher.errors import ImageFailed
+from grapeshot_launcher.errors import ImageFailed, ImageUnpublished
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NAMED = re.compile(r"(?P<registry>[^/]+)/(?P<repository>[^@:]+)(?::(?P<tag>[^@]+))?")
@@ -40,8 +40,8 @@ def find_image(
 ) -> str:
     """Give the image's address by its digest.
 
-    `asked` is an address, with digest or tag, or a digest alone; None means this version's image. Raises ImageFailed
-    when there is none.
+    `asked` is an address, with digest or tag, or a digest alone; None means this version's image. Raises
+    ImageUnpublished when there is none, and ImageFailed for what is no address.
     """
     registry = (
         f"{site.account}.dkr.ecr.{site.region}.amazonaws.com{'.cn' if site.partition == 'aws-cn' else ''}"
@@ -81,9 +81,9 @@ def _digest(aws: Sdk, site: Site, repository: str, tag: str, registry: str = "")
     return digests.pop()
 
 
-def _unpublished(site: Site, cause: str) -> ImageFailed:
-    return ImageFailed(
+def _unpublished(site: Site, cause: str) -> ImageUnpublished:
+    return ImageUnpublished(
         "The worker image is not in the region's registry.",
         cause=cause,
-        remedy=f"Put it there, once: `grapeshot image publish --region {site.region}`.",
+        remedy=f"Put it there, once: `grapeshot image publish --region {site.region}`; or add --publish to the run.",
     )

@@ -16,7 +16,14 @@ from typing import Any
 
 import click
 
-from grapeshot_launcher.options.asked import Asked, ImageOptions, LambdaOptions, PolicyOptions, RunOptions
+from grapeshot_launcher.options.asked import (
+    ActionOptions,
+    Asked,
+    ImageOptions,
+    LambdaOptions,
+    PolicyOptions,
+    RunOptions,
+)
 from grapeshot_launcher.options.cloud import iam, image, run_lambda
 from grapeshot_launcher.options.flags import (
     COMMANDS_ELSEWHERE,
@@ -30,6 +37,7 @@ from grapeshot_launcher.options.flags import (
 __all__ = [
     "COMMANDS_ELSEWHERE",
     "ELSEWHERE",
+    "ActionOptions",
     "Asked",
     "ImageOptions",
     "LambdaOptions",
@@ -56,7 +64,7 @@ def read(arguments: Sequence[str]) -> Asked | None:
     Raises click.ClickException for one that can't be understood; it shows itself and knows its exit code.
     """
     asked = grapeshot.main(list(arguments), prog_name="grapeshot", standalone_mode=False)
-    return asked if isinstance(asked, RunOptions | LambdaOptions | PolicyOptions | ImageOptions) else None
+    return asked if isinstance(asked, Asked) else None
 
 
 @click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,6 +105,16 @@ def check(**flags: Any) -> RunOptions:
     rate are printed.
     """
     return RunOptions(**flags, check=True)
+
+
+@grapeshot.command(cls=OnceCommand)
+def action() -> ActionOptions:
+    """Be the step of a GitHub workflow.
+
+    The inputs are read from INPUT_… variables, as action.yml sets them; the report becomes the job summary,
+    annotations and outputs.
+    """
+    return ActionOptions()
 
 
 grapeshot.add_command(run_lambda)

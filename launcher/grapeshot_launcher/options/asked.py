@@ -52,6 +52,7 @@ class LambdaOptions:
     prefix: str = "artilleryio"
     image: str | None = None  # an address, or a digest in the repository
     repository: str = "grapeshot-worker"
+    publish: bool = False  # the worker image, where the region lacks it
     emulate: Literal["processes", "docker"] | None = None
 
 
@@ -78,4 +79,9 @@ class ImageOptions:
     prefix: str = "artilleryio"
 
 
-Asked = RunOptions | LambdaOptions | PolicyOptions | ImageOptions
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActionOptions:
+    """To be the GitHub Action, which reads its inputs from the environment."""
+
+
+Asked = RunOptions | LambdaOptions | PolicyOptions | ImageOptions | ActionOptions

@@ -84,6 +84,9 @@ LAMBDA_FLAGS = flags(
     click.option("--image", metavar="IMAGE", help="The worker image: its address in ECR, or its digest."),
     _REPOSITORY,
     click.option(
+        "--publish", is_flag=True, help="Build and publish the worker image first, if the region lacks it."
+    ),
+    click.option(
         "--emulate",
         type=click.Choice(["processes", "docker"]),
         metavar="[=docker]",

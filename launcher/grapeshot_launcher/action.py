@@ -1,0 +1,223 @@
+"""The story of the GitHub Action: inputs, credentials, the run, and everything that a job shows of it.
+
+Leaves to others: what the inputs mean and what the runner takes (github), the run (run, run_lambda), the words (views).
+
+Whatever happens, the step ends with outputs, annotations and a job summary. Those of a run are written as soon as its
+report is there, before AWS is tidied up: a runner that cancels a job gives it ten seconds in all.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TextIO
+
+import click
+
+from grapeshot_launcher.errors import Interrupted, OutputRefused, SettingsRefused
+from grapeshot_launcher.github.annotations import of_failure, of_report
+from grapeshot_launcher.github.comment import CommentFailed, Thread, keep_comment, marker
+from grapeshot_launcher.github.inputs import NAMES, Inputs, read_inputs, settled, variable
+from grapeshot_launcher.github.outputs import no_outputs, outputs
+from grapeshot_launcher.github.runner import Runner
+from grapeshot_launcher.options import LambdaOptions, RunOptions, read
+from grapeshot_launcher.results.report import Report
+from grapeshot_launcher.run import Keep, check, run
+from grapeshot_launcher.run_lambda import run_lambda
+from grapeshot_launcher.views.junit import junit
+from grapeshot_launcher.views.report_json import report_file
+from grapeshot_launcher.views.summary import failure_summary, job_summary, sticky_comment
+from grapeshot_worker.errors import Exit, GrapeshotError
+
+SUMMARY_BUDGET = 900_000  # bytes; GitHub drops the whole of a summary past 1 MiB
+
+# What only this process should know: authors' hooks run in children of it.
+KEPT_BACK = {
+    "GITHUB_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    *map(variable, NAMES),
+}
+
+Asked = RunOptions | LambdaOptions
+CarryOut = Callable[[Asked, Mapping[str, str], Keep], int]
+
+
+def carry_out(asked: Asked, environ: Mapping[str, str], keep: Keep) -> int:
+    """Make the run and give its exit code; its report is given to `keep`."""
+    if isinstance(asked, LambdaOptions):
+        return run_lambda(asked, environ=environ, leave=None, keep=keep)
+    if asked.check:
+        return check(asked, environ=environ)
+    return run(asked, environ=environ, leave=None, keep=keep)
+
+
+def act(*, environ: Mapping[str, str], out: TextIO, carry_out: CarryOut = carry_out) -> int:
+    """Be the Action once and give the step's exit code.
+
+    What prevents the run is shown as the job shows things, and then raised: GrapeshotError, click.ClickException.
+    """
+    step = _Step(environ=environ, runner=Runner(environ, out))
+    try:
+        return step.run(carry_out)
+    except KeyboardInterrupt:
+        error = Interrupted("Stopped before any load was made.", exit_code=Exit.INTERRUPTED)
+        step.prevented(error)
+        raise error from None
+    except GrapeshotError as error:
+        step.prevented(error)
+        raise
+    except click.ClickException as error:
+        step.prevented(GrapeshotError(error.format_message(), exit_code=error.exit_code))
+        raise
+
+
+def exit_code(report: Report, code: int, fail_on: frozenset[str]) -> int:
+    """Give what the step ends with, of a run that ended with `code`, by what `fail-on` says shall fail it.
+
+    A stopped run fails in any case, and so does one that passed until something after it went wrong.
+    """
+    kind = report.verdict.kind
+    if kind in ("fail", "invalid") and kind not in fail_on:
+        code = Exit.OK
+    worse = report.comparison is not None and report.comparison.verdict == "regression"
+    if code == Exit.OK and worse and "regression" in fail_on:
+        return Exit.WORSE
+    return code
+
+
+@dataclass(kw_only=True)
+class _Step:
+    """One step of a job; `report` is the run's, once there is one, with the settings of the job."""
+
+    environ: Mapping[str, str]
+    runner: Runner
+    inputs: Inputs | None = None
+    folder: Path = field(default_factory=Path)
+    report: Report | None = None
+
+    def run(self, carry_out: CarryOut) -> int:
+        self.inputs = inputs = read_inputs(self.environ)
+        self.folder = report_folder(inputs.report_dir, self.environ)
+        with working_in(inputs.working_directory):
+            asked = with_checks(settled(read(inputs.arguments), inputs), inputs)
+            with self.runner.foreign():
+                code = carry_out(asked, for_the_run(self.environ), self.keep)
+        if self.report is None:  # `check` makes no load
+            self.set_outputs({"exit-code": str(code)})
+            return code
+        code = exit_code(self.report, code, inputs.fail_on)
+        self.set_outputs(self.outputs(code))
+        if inputs.comment and self.report.verdict.kind != "stopped":
+            self.comment(self.report)
+        return code
+
+    def keep(self, report: Report) -> None:
+        """Show a run's report in all the ways of a job."""
+        assert self.inputs is not None
+        self.report = report
+        summary = job_summary(report, budget=SUMMARY_BUDGET)
+        for name, content in (
+            ("report.json", report_file(report)),
+            ("junit.xml", junit(report)),
+            ("summary.md", summary.encode("utf-8", "backslashreplace")),
+        ):
+            write(self.folder / name, content)
+        self.set_outputs(self.outputs(exit_code(report, report.verdict.exit_code, self.inputs.fail_on)))
+        if self.inputs.summary:
+            self.runner.summarize(summary)
+        for annotation in of_report(report):
+            self.runner.annotate(annotation)
+
+    def prevented(self, error: GrapeshotError) -> None:
+        """Show what prevented the run; after its report, only beside it."""
+        folder = PurePosixPath(self.inputs.working_directory or "") if self.inputs else PurePosixPath()
+        for annotation in of_failure(error, folder=folder):
+            self.runner.annotate(annotation)
+        if self.report is not None:
+            self.set_outputs({"exit-code": str(int(error.exit_code))})
+            return
+        self.set_outputs(no_outputs(error.exit_code))
+        if self.inputs is None or self.inputs.summary:
+            self.runner.summarize(failure_summary(error, budget=SUMMARY_BUDGET))
+
+    def comment(self, report: Report) -> None:
+        """Keep the pull request's comment; a fault of it is a warning, for the run is over."""
+        names = ("GITHUB_WORKFLOW", "GITHUB_JOB", "GITHUB_ACTION")
+        mark = marker(*(self.environ.get(name, "") for name in names), report.script)
+        try:
+            keep_comment(Thread.of(self.environ), mark, sticky_comment(report))
+        except CommentFailed as error:
+            for annotation in of_failure(error, folder=PurePosixPath()):
+                self.runner.annotate(replace(annotation, level="warning"))
+
+    def outputs(self, code: int) -> Mapping[str, str]:
+        assert self.report is not None
+        return outputs(self.report, exit_code=code, report_json=str(self.folder / "report.json"))
+
+    def set_outputs(self, values: Mapping[str, str]) -> None:
+        for name, value in values.items():
+            self.runner.output(name, value)
+
+
+def for_the_run(environ: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment without what is the step's own."""
+    return {name: value for name, value in environ.items() if name not in KEPT_BACK}
+
+
+def with_checks(asked: Asked, inputs: Inputs) -> Asked:
+    """Add what the inputs check beyond the command line: thresholds, and the baseline."""
+    run = asked.run if isinstance(asked, LambdaOptions) else asked
+    run = replace(
+        run,
+        thresholds=(*run.thresholds, *inputs.thresholds),
+        baseline=inputs.baseline or run.baseline,
+    )
+    return replace(asked, run=run) if isinstance(asked, LambdaOptions) else run
+
+
+def report_folder(asked: str | None, environ: Mapping[str, str]) -> Path:
+    """Give the folder of the report's files, which is made; OutputRefused when it can't be."""
+    temporary = Path(environ.get("RUNNER_TEMP") or tempfile.gettempdir())
+    folder = Path(asked).absolute() if asked else temporary / "grapeshot-report"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputRefused(
+            f"The folder of the report can't be made: {folder}",
+            cause=error.strerror or str(error),
+            remedy="Change report-dir.",
+        ) from error
+    return folder
+
+
+@contextmanager
+def working_in(folder: str | None) -> Iterator[None]:
+    """Work in another directory for a while; SettingsRefused when there is no such one."""
+    before = Path.cwd()
+    try:
+        os.chdir(folder or before)
+    except OSError as error:
+        raise SettingsRefused(
+            f"working-directory: {folder} can't be used.",
+            cause=error.strerror or str(error),
+            remedy="Name a directory of the repository, and check the repository out before this step.",
+        ) from error
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file of the report; OutputRefused when that fails."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise OutputRefused(
+            f"The report could not be written to {path}", cause=error.strerror or str(error)
+        ) from error
