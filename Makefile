@@ -38,8 +38,8 @@ lint-python: setup
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 ACTION := $(wildcard action.yml)
 lint-workflows: setup
-	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
-	@$(if $(ACTION),$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions $(ACTION))
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	@$(if $(ACTION),$(BIN)/check-jsonschema --builtin-schema vendor.github-actions $(ACTION))
 	@$(BIN)/zizmor --offline --no-progress --quiet --persona pedantic --config .github/zizmor.yml $(WORKFLOWS) $(ACTION)
 	@$(BIN)/python tests/run_steps.py $(WORKFLOWS) $(ACTION)
 	@$(BIN)/shellcheck .ci/run
