@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 REQUIREMENTS := worker/requirements.txt launcher/requirements.txt tests/requirements.txt
 
-.PHONY: setup demo test test-image lint format bench lock clean
+.PHONY: setup demo test test-image lint lint-python lint-workflows lint-image lint-infra format bench lock clean
 
 setup: $(STAMP)
 
@@ -26,10 +26,31 @@ test: setup
 test-image: setup
 	@GRAPESHOT_TEST_IMAGE=1 $(BIN)/python -m pytest tests/image
 
-lint: setup
+# All of it works offline.
+lint: lint-python lint-workflows lint-image lint-infra
+
+lint-python: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# zizmor finds what can be abused; its waived rules are in .github/zizmor.yml.
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
+ACTION := $(wildcard action.yml)
+lint-workflows: setup
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	@$(if $(ACTION),$(BIN)/check-jsonschema --builtin-schema vendor.github-actions $(ACTION))
+	@$(BIN)/zizmor --offline --no-progress --quiet --persona pedantic --config .github/zizmor.yml $(WORKFLOWS) $(ACTION)
+	@$(BIN)/python tests/run_steps.py $(WORKFLOWS) $(ACTION)
+	@$(BIN)/shellcheck .ci/run
+
+lint-image: setup
+	@$(BIN)/hadolint --failure-threshold style Dockerfile
+
+lint-infra: setup
+	@$(BIN)/cfn-lint --include-checks I -- infra/cloudformation.yml
+	@if command -v terraform >/dev/null; then terraform fmt -check -diff -recursive infra/terraform; \
+		else echo 'terraform fmt: not checked, there is no terraform here'; fi
 
 format: setup
 	@$(BIN)/ruff check --fix .
