@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from grapeshot_launcher.bundle import Bundle, Contents, make_bundle
 from grapeshot_launcher.bundle.wheels import Machine, pip_download
@@ -48,6 +48,9 @@ from grapeshot_worker.arrivals import duration
 from grapeshot_worker.errors import CloudError
 from grapeshot_worker.script.load import with_dotenv
 
+if TYPE_CHECKING:
+    from grapeshot_launcher.cloud.aws import Session
+
 READY, READY_IN_VPC = 120.0, 240.0  # s for cold starts, and for network interfaces
 START_DELAY = 4.0  # s from Go to the start: every worker looks at the record once a second
 KEPT = 60.0  # s of a worker's time for its start and its end
@@ -55,6 +58,7 @@ MARGIN = 20.0  # s of that for the end: the last users, the last messages
 SILENCE, STOP = 60.0, 15.0  # s
 
 T = TypeVar("T")
+LogIn = Callable[[], "Session | None"]  # gives no session where the SDK finds credentials by itself
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,10 +84,12 @@ def run_lambda(
     environ: Mapping[str, str],
     leave: Callable[[int], object],
     keep: Keep = nobody,
+    log_in: LogIn | None = None,
 ) -> int:
     """Run a script from AWS Lambda and give the exit code; `leave` ends the process at once.
 
-    `keep` gets the report. Raises ScriptError and other GrapeshotErrors for what prevents the run.
+    `keep` gets the report. `log_in` is called when all else has been checked, and never for an AWS on this machine.
+    Raises ScriptError and other GrapeshotErrors for what prevents the run.
     """
     settled = settle_run(options, environ=environ, now=datetime.now().astimezone())
 
@@ -97,7 +103,8 @@ def run_lambda(
 
         inbox: Inbox = asyncio.Queue()
         with listening(inbox, leave=leave_now):
-            return await play(settled, screen, inbox, image=image, keep=keep)
+            role = None if options.emulate else log_in
+            return await play(settled, screen, inbox, image=image, keep=keep, log_in=role)
 
     with Screen(sys.stdout, sys.stderr, quiet=options.run.quiet) as screen:
         announce(settled.test, screen)
@@ -170,7 +177,13 @@ def limits_of(options: LambdaOptions, seconds: float) -> Limits:
 
 
 async def play(
-    settled: Settled, screen: Screen, inbox: Inbox, *, image: str | None, keep: Keep = nobody
+    settled: Settled,
+    screen: Screen,
+    inbox: Inbox,
+    *,
+    image: str | None,
+    keep: Keep = nobody,
+    log_in: LogIn | None = None,
 ) -> int:
     """Have everything stand in AWS, run the test there, and give the exit code."""
     options, test, bundle = settled.options, settled.test, settled.bundle
@@ -178,7 +191,7 @@ async def play(
     screen.show(bundle_table(bundle.files, bundle.packages))
     async with AsyncExitStack() as stack:
         reach = Reach(
-            aws=await heeding(inbox, asyncio.to_thread(Aws, options.region)),
+            aws=await heeding(inbox, asyncio.to_thread(_aws, options.region, log_in)),
             call=Threads(),
             warn=lambda text: screen.warn(plain_lines(f"Warning: {text}")),
         )
@@ -228,6 +241,10 @@ def _facts(settled: Settled, function: FunctionSettings) -> dict[str, object]:
         "processes": settled.processes,
         "emulated": options.emulate is not None,
     }
+
+
+def _aws(region: str, log_in: LogIn | None) -> Aws:
+    return Aws(region, log_in() if log_in else None)
 
 
 async def heeding(inbox: Inbox, work: Awaitable[T]) -> T:
