@@ -43,11 +43,15 @@ class StsFront:
     def __init__(
         self, key: RSAPublicKey, *, then: Callable[[Application], Application] | None = None
     ) -> None:
+        self._then = then
+        self.forget(key)
+
+    def forget(self, key: RSAPublicKey) -> None:
+        """Begin anew, with another issuer's key."""
         self.key = key
         self.lasts: float | None = None
         self.refusals: list[Refusal] = []
         self.asked: list[Mapping[str, str]] = []  # the fields of every exchange
-        self._then = then
 
     def __call__(self, application: Application) -> Application:
         behind = self._then(application) if self._then else application

@@ -159,9 +159,7 @@ def test_an_event_that_tells_nothing(tmp_path: Path, event: str) -> None:
 
 def test_pull_request_target_is_no_fork_s_event() -> None:
     """Its jobs may have tokens."""
-    event = {
-        "pull_request": {"head": {"repo": {"full_name": "x/y"}}, "base": {"repo": {"full_name": "a/b"}}}
-    }
+    event = {"pull_request": {"head": {"repo": {"full_name": "x/y"}}, "base": {"repo": {"full_name": "a/b"}}}}
 
     assert from_fork("pull_request", event)
     assert not from_fork("pull_request_target", event)
