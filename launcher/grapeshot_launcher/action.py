@@ -13,25 +13,30 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from grapeshot_launcher.cloud.oidc import credentials
 from grapeshot_launcher.errors import Interrupted, OutputRefused, SettingsRefused
 from grapeshot_launcher.github.annotations import of_failure, of_report
 from grapeshot_launcher.github.comment import CommentFailed, Thread, keep_comment, marker
 from grapeshot_launcher.github.inputs import NAMES, Inputs, read_inputs, settled, variable
 from grapeshot_launcher.github.outputs import no_outputs, outputs
-from grapeshot_launcher.github.runner import Runner
+from grapeshot_launcher.github.runner import Annotation, Runner
 from grapeshot_launcher.options import LambdaOptions, RunOptions, read
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.run import Keep, check, run
-from grapeshot_launcher.run_lambda import run_lambda
+from grapeshot_launcher.run_lambda import LogIn, run_lambda
 from grapeshot_launcher.views.junit import junit
 from grapeshot_launcher.views.report_json import report_file
 from grapeshot_launcher.views.summary import failure_summary, job_summary, sticky_comment
 from grapeshot_worker.errors import Exit, GrapeshotError
+
+if TYPE_CHECKING:
+    from grapeshot_launcher.cloud.aws import Session
 
 SUMMARY_BUDGET = 900_000  # bytes; GitHub drops the whole of a summary past 1 MiB
 
@@ -44,13 +49,13 @@ KEPT_BACK = {
 }
 
 Asked = RunOptions | LambdaOptions
-CarryOut = Callable[[Asked, Mapping[str, str], Keep], int]
+CarryOut = Callable[[Asked, Mapping[str, str], Keep, LogIn], int]
 
 
-def carry_out(asked: Asked, environ: Mapping[str, str], keep: Keep) -> int:
-    """Make the run and give its exit code; its report is given to `keep`."""
+def carry_out(asked: Asked, environ: Mapping[str, str], keep: Keep, log_in: LogIn) -> int:
+    """Make the run and give its exit code; its report is given to `keep`, and `log_in` gives a session of AWS."""
     if isinstance(asked, LambdaOptions):
-        return run_lambda(asked, environ=environ, leave=None, keep=keep)
+        return run_lambda(asked, environ=environ, leave=None, keep=keep, log_in=log_in)
     if asked.check:
         return check(asked, environ=environ)
     return run(asked, environ=environ, leave=None, keep=keep)
@@ -106,7 +111,7 @@ class _Step:
         with working_in(inputs.working_directory):
             asked = with_checks(settled(read(inputs.arguments), inputs), inputs)
             with self.runner.foreign():
-                code = carry_out(asked, for_the_run(self.environ), self.keep)
+                code = carry_out(asked, for_the_run(self.environ), self.keep, partial(self.log_in, asked))
         if self.report is None:  # `check` makes no load
             self.set_outputs({"exit-code": str(code)})
             return code
@@ -115,6 +120,19 @@ class _Step:
         if inputs.comment and self.report.verdict.kind != "stopped":
             self.comment(self.report)
         return code
+
+    def log_in(self, asked: Asked) -> Session | None:
+        """Take on the role that the step names; None where it names none."""
+        assert self.inputs is not None
+        login = self.inputs.login
+        if login is None or not isinstance(asked, LambdaOptions):
+            return None
+
+        def warn(text: str) -> None:
+            self.runner.annotate(Annotation(level="warning", message=text))
+
+        login = replace(login, region=asked.region)
+        return credentials(login, environ=self.environ, mask=self.runner.mask, warn=warn)
 
     def keep(self, report: Report) -> None:
         """Show a run's report in all the ways of a job."""

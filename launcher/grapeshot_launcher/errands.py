@@ -6,9 +6,13 @@ Leaves to others: the policy's statements and the image's making (cloud).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from grapeshot_launcher.cloud.policy import ACCOUNT, policy_text
 from grapeshot_launcher.options import ImageOptions, PolicyOptions
+
+if TYPE_CHECKING:
+    from grapeshot_launcher.cloud.aws import Session
 
 Say = Callable[[str], None]
 
@@ -27,8 +31,11 @@ def print_policy(options: PolicyOptions, *, say: Say) -> int:
     return 0
 
 
-def make_image(options: ImageOptions, *, say: Say) -> int:
-    """Build the worker image, and publish it where a region is named; ImageFailed when that can't be done."""
+def make_image(options: ImageOptions, *, say: Say, log_in: Callable[[], Session | None] | None = None) -> int:
+    """Build the worker image, and publish it where a region is named; ImageFailed when that can't be done.
+
+    `log_in` gives the session to publish with; without it, the SDK finds credentials by itself.
+    """
     from grapeshot_launcher.cloud.image import build, publish
     from grapeshot_launcher.cloud.recipe import BASE_IMAGE
 
@@ -40,7 +47,7 @@ def make_image(options: ImageOptions, *, say: Say) -> int:
     from grapeshot_launcher.cloud.aws import Aws
 
     published = publish(
-        Aws(options.region),
+        Aws(options.region, log_in() if log_in else None),
         architecture=options.architecture,
         say=say,
         repository=options.repository,

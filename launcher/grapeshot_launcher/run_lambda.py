@@ -18,7 +18,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from grapeshot_launcher.bundle import Bundle, Contents, make_bundle
 from grapeshot_launcher.bundle.wheels import Machine, pip_download
@@ -49,16 +50,20 @@ from grapeshot_worker.arrivals import duration
 from grapeshot_worker.errors import CloudError
 from grapeshot_worker.script.load import with_dotenv
 
+if TYPE_CHECKING:
+    from grapeshot_launcher.cloud.aws import Session
+
 READY, READY_IN_VPC = 120.0, 240.0  # s for cold starts, and for network interfaces
 START_DELAY = 4.0  # s from Go to the start: every worker looks at the record once a second
 KEPT = 60.0  # s of a worker's time for its start and its end
 MARGIN = 20.0  # s of that for the end: the last users, the last messages
 SILENCE = 60.0  # s
 STOP = (
-    5.0  # s for a last word after a stop; a cancelled job has ten in all, and totals are read from the bucket
+    5.0  # s for a last word after a stop; a cancelled job has ten in all, and what is late lies in the bucket
 )
 
 T = TypeVar("T")
+LogIn = Callable[[], "Session | None"]  # gives no session where the SDK finds credentials by itself
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,12 +89,15 @@ def run_lambda(
     environ: Mapping[str, str],
     leave: Callable[[int], object] | None,
     keep: Keep = nobody,
+    log_in: LogIn | None = None,
 ) -> int:
     """Run a script from AWS Lambda and give the exit code; `leave` ends the process at once (None: never).
 
-    `keep` gets the report. Raises ScriptError and other GrapeshotErrors for what prevents the run.
+    `keep` gets the report. `log_in` is called when all else has been checked, and never for an AWS on this machine.
+    Raises ScriptError and other GrapeshotErrors for what prevents the run.
     """
     settled = settle_run(options, environ=environ, now=datetime.now().astimezone())
+    role = cache(log_in) if log_in and not options.emulate else None
 
     async def main(screen: Screen, image: str | None) -> int:
         def leave_now(code: int) -> None:
@@ -102,7 +110,7 @@ def run_lambda(
 
         inbox: Inbox = asyncio.Queue()
         with listening(inbox, leave=leave_now if leave else None):
-            return await play(settled, screen, inbox, image=image, keep=keep)
+            return await play(settled, screen, inbox, image=image, keep=keep, log_in=role)
 
     with Screen(sys.stdout, sys.stderr, quiet=options.run.quiet) as screen:
         announce(settled.test, screen)
@@ -114,18 +122,17 @@ def run_lambda(
             image = options.image or environ.get("WORKER_IMAGE_URL")
             if options.publish and image is None:
                 # Before there is an event loop: it takes minutes, and a Ctrl-C ends it at once.
-                image = publish_missing(options, say=screen.show)
+                image = publish_missing(_aws(options.region, role), options, say=screen.show)
             return asyncio.run(main(screen, image))
         with emulated(options) as image:
             return asyncio.run(main(screen, image))
 
 
-def publish_missing(options: LambdaOptions, *, say: Callable[[str], None]) -> str:
+def publish_missing(aws: Aws, options: LambdaOptions, *, say: Callable[[str], None]) -> str:
     """Give the address of this version's image, which is built and published if the region lacks it.
 
     Looking takes a permission that every run has; only publishing needs more. Raises ImageFailed and CloudError.
     """
-    aws = Aws(options.region)
     site = Site(account=aws.caller().account, region=options.region, prefix=options.prefix)
     repository, architecture = options.repository, options.architecture
     try:
@@ -197,7 +204,13 @@ def limits_of(options: LambdaOptions, seconds: float) -> Limits:
 
 
 async def play(
-    settled: Settled, screen: Screen, inbox: Inbox, *, image: str | None, keep: Keep = nobody
+    settled: Settled,
+    screen: Screen,
+    inbox: Inbox,
+    *,
+    image: str | None,
+    keep: Keep = nobody,
+    log_in: LogIn | None = None,
 ) -> int:
     """Have everything stand in AWS, run the test there, and give the exit code."""
     options, test, bundle = settled.options, settled.test, settled.bundle
@@ -205,7 +218,7 @@ async def play(
     screen.show(bundle_table(bundle.files, bundle.packages))
     async with AsyncExitStack() as stack:
         reach = Reach(
-            aws=await heeding(inbox, asyncio.to_thread(Aws, options.region)),
+            aws=await heeding(inbox, asyncio.to_thread(_aws, options.region, log_in)),
             call=Threads(),
             warn=lambda text: screen.warn(plain_lines(f"Warning: {text}")),
         )
@@ -256,6 +269,10 @@ def _facts(settled: Settled, function: FunctionSettings) -> dict[str, object]:
         "emulated": options.emulate is not None,
         **origin(settled.test.environ),
     }
+
+
+def _aws(region: str, log_in: LogIn | None) -> Aws:
+    return Aws(region, log_in() if log_in else None)
 
 
 async def heeding(inbox: Inbox, work: Awaitable[T]) -> T:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from grapeshot_launcher.cloud.oidc import Login
 from grapeshot_launcher.errors import SettingsRefused
-from grapeshot_launcher.github.inputs import Inputs, Login, read_inputs, settled, variable
+from grapeshot_launcher.github.inputs import Inputs, read_inputs, settled, variable
 from grapeshot_launcher.options import LambdaOptions, RunOptions, read
 
 
@@ -26,7 +27,7 @@ def test_a_script_and_a_region_are_enough() -> None:
     assert found == Inputs(
         arguments=("run-lambda", "--region=eu-west-1", "--", "tests/load.yml"),
         working_directory=None,
-        login=Login(),
+        login=None,
         thresholds=(),
         baseline=None,
         fail_on=frozenset({"fail", "invalid", "regression"}),
@@ -129,8 +130,9 @@ def test_what_is_not_about_the_run_goes_with_a_command() -> None:
 
     assert found.login == Login(
         role="arn:aws:iam::123456789012:role/r",
+        region="",
         session_name="me",
-        seconds=7200,
+        duration=7200,
         audience="other",
         mask_account=True,
     )

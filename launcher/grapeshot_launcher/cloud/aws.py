@@ -20,7 +20,7 @@ from grapeshot_launcher.cloud.repository import Repository, StoredImage
 from grapeshot_launcher.cloud.states import FunctionState
 
 if TYPE_CHECKING:
-    from boto3.session import Session
+    from boto3.session import Session as Session
     from botocore.config import Config
 
 CONNECT_TIMEOUT = 5.0  # s
@@ -72,6 +72,14 @@ class Aws:
         with self.calling("sts:GetCallerIdentity", "the AWS account"):
             answer = self.client("sts").get_caller_identity()
         return Caller(answer["Account"], answer["Arn"])
+
+    def check_credentials(self) -> None:
+        """Raise LoginFailed when the session of a role ends soon and can't be renewed; else do nothing."""
+        from grapeshot_launcher.cloud.role_session import RoleCredentials
+
+        credentials = self._session.get_credentials()
+        if isinstance(credentials, RoleCredentials):
+            credentials.check()
 
     # S3
 

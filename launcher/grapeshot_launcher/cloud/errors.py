@@ -62,3 +62,26 @@ class NotReady(AwsError):
 
 class FunctionFailed(AwsError):
     """The function can't be made to work; the remedy depends on AWS's reason."""
+
+
+class LoginFailed(AwsError):
+    """A role could not be taken on with GitHub's identity token; `name` is the failure's in the documentation.
+
+    `snippet` is ready to be pasted: a part of a workflow, a policy, commands. `remedy` ends with it; `advice` is the
+    same without it, for whoever shows the two apart.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str,
+        cause: str = "",
+        advice: str = "",
+        snippet: str = "",
+        passing: bool = False,
+        code: str = "",
+    ) -> None:
+        shown = "\n\n" + "\n".join(f"        {line}" for line in snippet.splitlines()) if snippet else ""
+        super().__init__(message, cause=cause, remedy=advice + shown, code=code)
+        self.name, self.advice, self.snippet, self.passing = name, advice, snippet, passing

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from grapeshot_launcher.cloud.oidc import AUDIENCE, DEFAULT, LONGEST, SHORTEST, Login
 from grapeshot_launcher.errors import SettingsRefused
 from grapeshot_launcher.options import Asked, LambdaOptions, RunOptions
 
@@ -33,23 +34,12 @@ TRUTHS: Final = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Login:
-    """How to get credentials: the role to assume with the job's identity; without one, those that are there."""
-
-    role: str | None = None
-    session_name: str | None = None
-    seconds: int = 3600
-    audience: str = "sts.amazonaws.com"
-    mask_account: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Inputs:
-    """What the step asks for. `arguments` are those of `grapeshot`, without the report's place."""
+    """What the step asks for. `arguments` are those of `grapeshot`; the region of `login` is the run's."""
 
     arguments: tuple[str, ...]
     working_directory: str | None
-    login: Login
+    login: Login | None  # without one, the credentials that an earlier step left are used
     thresholds: tuple[str, ...]
     baseline: str | None
     fail_on: frozenset[str]
@@ -64,13 +54,7 @@ def read_inputs(environ: Mapping[str, str]) -> Inputs:
     inputs = Inputs(
         arguments=tuple(reading.arguments()),
         working_directory=reading.text("working-directory"),
-        login=Login(
-            role=reading.text("role-to-assume"),
-            session_name=reading.text("role-session-name"),
-            seconds=reading.seconds("role-duration", 900, 43_200, default=3600),
-            audience=reading.text("audience") or "sts.amazonaws.com",
-            mask_account=reading.switch("mask-aws-account-id"),
-        ),
+        login=reading.login(),
         thresholds=reading.lines("thresholds"),
         baseline=reading.text("baseline"),
         fail_on=reading.words("fail-on", FAILURES),
@@ -130,6 +114,18 @@ class _Reading:
             self.problems.append(f"{name}: {written} is not a number of seconds from {least} to {most}.")
             return default
         return int(written)
+
+    def login(self) -> Login | None:
+        """Read how to log in; whatever is given is checked, with or without a role."""
+        login = Login(
+            role=self.text("role-to-assume") or "",
+            region="",
+            audience=self.text("audience") or AUDIENCE,
+            session_name=self.text("role-session-name") or "",
+            duration=self.seconds("role-duration", SHORTEST, LONGEST, default=DEFAULT),
+            mask_account=self.switch("mask-aws-account-id"),
+        )
+        return login if login.role else None
 
     def words(self, name: str, known: tuple[str, ...]) -> frozenset[str]:
         """Read a comma-separated choice of known words; all of them where none is given, none for `never`."""

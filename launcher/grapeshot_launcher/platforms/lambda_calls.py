@@ -29,7 +29,8 @@ class AwsCloud:
         await self._standing.control.say(record)
 
     async def renew(self) -> None:
-        """Renew its lease."""
+        """Renew its lease; not with credentials that soon could not even stop the run."""
+        await self._reach.call(self._reach.aws.check_credentials)
         await self._standing.control.renew()
 
     async def get(self, key: str) -> bytes | None:
