@@ -32,7 +32,8 @@ POINTS: Final = 60
 
 # Seen well on white and on black.
 _BLUE, _ORANGE = "#2f81f7", "#db6d28"
-_SIZE: Final = {"width": 900, "height": 260, "titleFontSize": 16}
+_SIZE: Final = {"width": 900, "height": 280, "titleFontSize": 16}
+_ENDS: Final = (1, 1.6, 2, 3.5, 4, 5, 8, 10, 16)  # the last one for a logarithm rounded down
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,17 +111,21 @@ def charts(report: Report) -> str:
     if any(piece.sketch.count for piece in pieces):
         p95 = [piece.sketch.quantile(0.95) for piece in pieces]
         drawn.append(_chart("Response time, p95", "ms", p95, middles, _ORANGE))
-    width = measured(max(piece.end - piece.start for piece in pieces), "s")
-    caption = f"Each point stands for up to {width}." + (
+    typical = sorted(piece.end - piece.start for piece in pieces)[len(pieces) // 2]
+    caption = f"Each point stands for about {measured(round(typical), 's')}." + (
         " p95 is drawn as 0 where nothing answered." if gaps else ""
     )
-    return "\n\n".join([*drawn, paragraph(Html(f"<sub>{caption}</sub>"))])
+    return "\n\n".join(["### Over time", *drawn, paragraph(Html(f"<sub>{caption}</sub>"))])
 
 
 def _chart(title: str, unit: str, values: Sequence[float], across: tuple[float, float], colour: str) -> str:
     low, high = min(0.0, *values), max(values)
     settings = json.dumps(
-        {"xyChart": _SIZE, "themeVariables": {"xyChart": {"plotColorPalette": colour}}}, separators=(",", ":")
+        {
+            "xyChart": _SIZE,
+            "themeVariables": {"xyChart": {"backgroundColor": "transparent", "plotColorPalette": colour}},
+        },
+        separators=(",", ":"),
     )
     return "\n".join(
         [
@@ -129,11 +134,19 @@ def _chart(title: str, unit: str, values: Sequence[float], across: tuple[float, 
             "xychart-beta",
             f'  title "{title}"',
             f'  x-axis "seconds since the start" {_number(across[0])} --> {_number(across[1])}',
-            f'  y-axis "{unit}" {_number(low)} --> {_number(high * 1.1 or 1.0)}',
+            f'  y-axis "{unit}" {_number(low)} --> {_number(_top(high))}',
             f"  line [{', '.join(map(_number, values))}]",
             "```",
         ]
     )
+
+
+def _top(value: float) -> float:
+    """Give the end of an axis, above a value: one that the renderer (d3's ticks) divides into 7 to 10 steps."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(power * part for part in _ENDS if power * part >= value)
 
 
 def _number(value: float) -> str:

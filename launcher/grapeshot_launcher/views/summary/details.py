@@ -14,12 +14,13 @@ from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.results.verdict import worker_faults
 from grapeshot_launcher.views.figures import Endpoint, Times, endpoints, error_counts, status_codes
 from grapeshot_launcher.views.summary.escape import Html, code, prose
-from grapeshot_launcher.views.summary.numbers import NONE, count, measured, percent, size, spread
-from grapeshot_launcher.views.summary.tables import first, fold, joined, paragraph, table
+from grapeshot_launcher.views.summary.numbers import NONE, count, measured, percent, size, spread, things
+from grapeshot_launcher.views.summary.tables import first, fold, joined, long_table, paragraph, table
 
-OPEN_ROWS: Final = 10  # a longer table of workers is folded
+_FEW_WORKERS: Final = 10  # a longer table of them is folded
+_CODES: Final = 20  # status codes that are named
 _KINDS: Final = 4  # of codes and errors that are named in a cell
-_STATES: Final = {"failed": "❌ failed", "lost": "❌ lost", "finished": "✅ finished"}
+_STATES: Final = {"failed": "❌&nbsp;failed", "lost": "❌&nbsp;lost", "finished": "✅&nbsp;finished"}
 
 
 # ---- endpoints ----
@@ -34,7 +35,9 @@ def endpoint_table(report: Report, rows: int) -> str:
         return left_out("endpoints", len(found))
     slowest = first(found.items(), rows, key=lambda item: (item[1].sketch.count > 0, -item[1].p95, item[0]))
     titles = ("Endpoint", ">Responses", ">p50", ">p95", ">p99", ">Max", "Status", "Errors")
-    shown = table(titles, [_endpoint(name, endpoint) for name, endpoint in slowest], total=len(found))
+    shown = long_table(
+        titles, [_endpoint(name, endpoint) for name, endpoint in slowest], total=len(found), of="endpoints"
+    )
     return f"### Endpoints, slowest first\n\n{shown}"
 
 
@@ -68,7 +71,9 @@ def error_table(report: Report, rows: int) -> str:
         total = sum(errors.values())
         most = first(errors.items(), rows, key=lambda item: (-item[1], item[0]))
         cells = [(code(name, length=200), count(times), percent(times / total)) for name, times in most]
-        parts.append(table(("Error", ">Count", ">Share"), cells, total=len(errors)))
+        parts.append(
+            long_table(("Error", ">Count", ">Share"), cells, total=len(errors), of="kinds of errors")
+        )
     elif errors:
         parts.append(left_out("kinds of errors", len(errors)))
     if codes:
@@ -76,9 +81,9 @@ def error_table(report: Report, rows: int) -> str:
         told = [
             Html(f"{code(status)}&nbsp;× {count(n)} ({percent(n / total)})") for status, n in codes.items()
         ]
-        hidden = len(told) - 2 * OPEN_ROWS
+        hidden = len(told) - _CODES
         more = [Html(f"… {hidden:,} more")] if hidden > 0 else []
-        parts.append(paragraph(Html(f"Status codes: {joined([*told[: 2 * OPEN_ROWS], *more])}")))
+        parts.append(paragraph(Html(f"Status codes: {joined([*told[:_CODES], *more])}")))
     return "\n\n".join(["### Errors and status codes", *parts]) if parts else ""
 
 
@@ -100,18 +105,18 @@ def worker_table(report: Report, rows: int) -> str:
         ">Planned",
         ">Started",
         ">Lost",
-        ">Late p99",
-        ">CPU, busiest 5 s",
+        ">Start lag p99",
+        ">Busiest CPU",
         ">Memory",
         "Remarks",
     )
     cells = [_worker(end, books.get(end.worker.index), chained=chained) for end in worst]
     shown = table(titles, cells, total=len(report.workers))
-    title = f"{len(report.workers):,} workers" if len(report.workers) != 1 else "1 worker"
+    title = things(len(report.workers), "worker")
     faulty = sum(_badness(end)[0] < 3 for end in report.workers)
     if faulty:
-        title += f", {faulty:,} with faults"
-    if len(report.workers) <= OPEN_ROWS:
+        title = Html(f"{title}, {faulty:,} with faults")
+    if len(report.workers) <= _FEW_WORKERS:
         return f"### Workers\n\n{shown}"
     return f"### Workers\n\n{fold(title, shown)}"
 
@@ -127,7 +132,7 @@ def _worker(end: WorkerEnd, row: Row | None, *, chained: bool) -> tuple[Html, ..
     facts = end.facts
     number = f"{end.worker.index + 1:,}" + (f" ({end.worker.generation + 1})" if chained else "")
     faults = [prose(fault.partition(": ")[2] or fault, length=200) for fault in worker_faults(end)]
-    state = "⚠️ finished" if faults and end.state == "finished" else _STATES[end.state]
+    state = "⚠️&nbsp;finished" if faults and end.state == "finished" else _STATES[end.state]
     return (
         Html(number),
         Html(state),

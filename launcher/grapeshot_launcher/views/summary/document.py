@@ -77,7 +77,7 @@ def _core(
     return {
         "verdict": Section(render=lambda rows: head.heading(report)),
         "run": Section(render=lambda rows: head.subtitle(report)),
-        "reasons": Section(render=lambda rows: head.against(report, rows) or "", ladder=reasons),
+        "reasons": Section(render=lambda rows: head.against(report, rows), ladder=reasons),
         "thresholds": Section(render=lambda rows: outcome.thresholds(report, rows), ladder=thresholds),
         "comparison": Section(render=lambda rows: outcome.comparison(report, rows), ladder=comparison),
         "figures": Section(render=lambda rows: outcome.figures(report)),

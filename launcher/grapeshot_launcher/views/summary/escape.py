@@ -29,12 +29,15 @@ Html = NewType("Html", str)
 
 NAME_LENGTH: Final = 120  # characters of a name that are shown
 SENTENCE_LENGTH: Final = 400
+_UNBROKEN: Final = 40  # characters of a name that stay on one line
 
 _HARMLESS: Final = frozenset(string.ascii_letters + string.digits + " .,-/()=%")
-_OPENING, _CLOSING = "([{\"'“‘", ")]}\"'”’,;:.!?…"
+_ENDING: Final = ",;:.!?…"
+_OPENING, _CLOSING = "([{\"'“‘", ")]}\"'”’"
+_PAIRS: Final = frozenset(zip(_OPENING, _CLOSING, strict=True))
 # What can't mean anything to a filter: words of letters, short numbers, signs that stand alone.
 _INNOCENT: Final = re.compile(
-    r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[-+±~]?[0-9]{1,6}(?:[.,][0-9]{1,6})*%?|[<>=+–—×·|&-]{0,2}"
+    r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[-+±~]?[0-9]{1,6}(?:[.,][0-9]{1,6})*%?|[<>=+–—×·|&%-]{0,2}"
 )
 _HASH: Final = re.compile(r"[0-9a-fA-F]{7,}")
 
@@ -61,23 +64,24 @@ def shortened(text: str, length: int) -> str:
 
 
 def code(text: str, *, length: int = NAME_LENGTH) -> Html:
-    """Show a name as it is."""
-    shown = escaped(shortened(text, length))
-    return Html(f"<code>{shown}</code>") if shown.strip() else Html("(empty)")
+    """Show a name as it is; a long one may be broken over lines, so that it doesn't push a table off the page."""
+    shown = shortened(text, length)
+    if not shown.strip():
+        return Html("(empty)")
+    pieces = (shown[at : at + _UNBROKEN] for at in range(0, len(shown), _UNBROKEN))
+    return Html(f"<code>{'<wbr>'.join(map(escaped, pieces))}</code>")
 
 
 def prose(text: str, *, length: int = SENTENCE_LENGTH) -> Html:
-    """Show a sentence; words that a filter might read stand in `<code>`.
+    """Show a sentence; words that a filter might read, and what is quoted by backticks, stand in `<code>`.
 
-    >>> prose("worker 3: ask @me")
-    'worker 3&#58; ask <code>&#64;me</code>'
+    >>> prose("worker 3: ask @me, or `x y`")
+    'worker 3&#58; ask <code>&#64;me</code>, or <code>x y</code>'
     """
-    parts = []
-    words = shortened(text, length).split(" ")
-    for innocent, group in groupby(words, key=_innocent):
-        shown = escaped(" ".join(group))
-        parts.append(shown if innocent else f"<code>{shown}</code>")
-    return Html(" ".join(parts))
+    spoken = shortened(text, length).split("`")
+    if len(spoken) % 2 == 0:  # the last one opens a quotation that never ends
+        spoken[-2:] = ["`".join(spoken[-2:])]
+    return Html("".join(_words(part) if index % 2 == 0 else code(part) for index, part in enumerate(spoken)))
 
 
 def lines(text: str, *, length: int) -> Html:
@@ -94,6 +98,27 @@ def block(text: str, *, length: int = 4_000) -> Html:
     return Html(f"<pre><code>{shown}</code></pre>")
 
 
+def _words(text: str) -> str:
+    parts: list[str] = []
+    for innocent, group in groupby(text.split(" "), key=_innocent):
+        words = " ".join(group)
+        if innocent:
+            parts.append(escaped(words))
+        else:
+            core = words.rstrip(_ENDING)
+            after = words[len(core) :]
+            before, core, behind = _unwrapped(core)
+            parts.append(f"{escaped(before)}<code>{escaped(core)}</code>{escaped(behind + after)}")
+    return " ".join(parts)
+
+
+def _unwrapped(text: str) -> tuple[str, str, str]:
+    """Take a pair of brackets or quotes off: what stands before, inside, behind."""
+    if len(text) > 2 and (text[0], text[-1]) in _PAIRS:
+        return text[0], text[1:-1], text[-1]
+    return "", text, ""
+
+
 def _innocent(word: str) -> bool:
-    core = word.lstrip(_OPENING).rstrip(_CLOSING)
+    core = word.lstrip(_OPENING).rstrip(_CLOSING + _ENDING)
     return _INNOCENT.fullmatch(core) is not None and _HASH.fullmatch(core) is None

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from grapeshot_launcher.views.plan import plural
 from grapeshot_launcher.views.summary.document import SUMMARY_BUDGET, Section, fit
 from grapeshot_launcher.views.summary.escape import Html, code, lines
+from grapeshot_launcher.views.summary.numbers import things
 from grapeshot_launcher.views.summary.tables import paragraph, table
 from grapeshot_worker.errors import GrapeshotError, Place, Problem, ScriptError
 
@@ -20,7 +20,7 @@ def failure_summary(error: GrapeshotError, *, budget: int = SUMMARY_BUDGET) -> s
     """Tell a failure; at most `budget` bytes of UTF-8."""
     if isinstance(error, ScriptError):
         faults = sum(problem.severity == "error" for problem in error.problems)
-        title = f"the script has {plural(faults, 'error')}"
+        title = f"the script has {things(faults, 'error')}"
         sections = {
             "verdict": Section(render=lambda rows: _title(title)),
             "reasons": Section(render=lambda rows: _problems(error, rows), ladder=_PROBLEMS),

@@ -5,15 +5,17 @@ Leaves to others: judging (results), the numbers below it.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from grapeshot_launcher.results.report import Report
+from grapeshot_launcher.results.verdict import worker_faults
 from grapeshot_launcher.views.figures import Users, expectations, load_seconds
-from grapeshot_launcher.views.plan import plural
 from grapeshot_launcher.views.summary.escape import Html, code, prose
-from grapeshot_launcher.views.summary.numbers import count, duration, moment
-from grapeshot_launcher.views.summary.tables import bullets, joined, paragraph
+from grapeshot_launcher.views.summary.numbers import count, duration, moment, things
+from grapeshot_launcher.views.summary.tables import bullets, fold, joined, paragraph
 
+OPEN_REASONS: Final = 8
 ICONS: Final = {"pass": "✅", "fail": "❌", "invalid": "⚠️", "stopped": "🛑"}
 WORDS: Final = {"pass": "Passed", "fail": "Failed", "invalid": "Invalid", "stopped": "Stopped"}
 
@@ -21,7 +23,7 @@ WORDS: Final = {"pass": "Passed", "fail": "Failed", "invalid": "Invalid", "stopp
 def heading(report: Report) -> str:
     """Give icon, word and sentence of the verdict, as a heading; nothing in it comes from outside."""
     kind = report.verdict.kind
-    return f"## {ICONS[kind]} {WORDS[kind]}: {sentence(report)}"
+    return f"## {ICONS[kind]} {WORDS[kind]}: {sentence(report)}{_regression(report)}"
 
 
 def sentence(report: Report) -> str:
@@ -32,7 +34,7 @@ def sentence(report: Report) -> str:
         case "fail":
             return _failed(report)
         case "invalid":
-            return f"the numbers can't be trusted, {plural(len(report.verdict.reasons), 'reason')} below"
+            return f"the numbers can't be trusted{_culprits(report)}"
         case "stopped":
             return "the run was ended before its load was made"
 
@@ -40,9 +42,9 @@ def sentence(report: Report) -> str:
 def _passed(report: Report) -> str:
     strict = [check for check in report.checks if check.strict]
     optional = sum(not check.strict and not check.ok for check in report.checks)
-    aside = f"; {plural(optional, 'optional threshold')} failed" if optional else ""
+    aside = f"; {things(optional, 'optional threshold')} failed" if optional else ""
     if strict:
-        held = "the threshold holds" if len(strict) == 1 else f"all {len(strict)} thresholds hold"
+        held = "the threshold holds" if len(strict) == 1 else f"all {len(strict):,} thresholds hold"
         return held + aside
     met, _, _ = expectations(report.totals)
     return (
@@ -54,9 +56,24 @@ def _failed(report: Report) -> str:
     strict = [check for check in report.checks if check.strict]
     broken = sum(not check.ok for check in strict)
     _, unmet, _ = expectations(report.totals)
-    parts = [f"{broken} of {plural(len(strict), 'threshold')} failed"] if broken else []
+    parts = [f"{broken:,} of {things(len(strict), 'threshold')} failed"] if broken else []
     parts += [f"{unmet:,} {'expectation' if unmet == 1 else 'expectations'} failed"] if unmet else []
     return ", ".join(parts) or "see the reasons below"
+
+
+def _culprits(report: Report) -> str:
+    states = Counter(end.state for end in report.workers)
+    faulty = sum(end.state == "finished" and bool(worker_faults(end)) for end in report.workers)
+    counts = (("failed", states["failed"]), ("lost", states["lost"]), ("with faults", faulty))
+    told = ", ".join(f"{count:,} {word}" for word, count in counts if count)
+    return f" (of {things(len(report.workers), 'worker')} {told})" if told else ""
+
+
+def _regression(report: Report) -> str:
+    if report.comparison is None or report.comparison.verdict != "regression":
+        return ""
+    worse = sum(metric.judgement == "worse" for metric in report.comparison.metrics)
+    return f"; {things(worse, 'metric')} got worse than in the baseline"
 
 
 def subtitle(report: Report) -> Html:
@@ -70,18 +87,20 @@ def subtitle(report: Report) -> Html:
         facts.append(Html(f"on {code(str(target))}"))
     facts.append(duration(load_seconds(report)))
     if isinstance(workers, int) and workers:
-        facts.append(Html(f"{workers:,} worker{'' if workers == 1 else 's'}"))
+        facts.append(things(workers, "worker"))
     facts.append(moment(report.started_at))
     return paragraph(joined(facts))
 
 
-def against(report: Report, rows: int) -> Html | None:
-    """List the verdict's reasons, the first `rows` of them, and what became of users that made no load."""
-    said = [prose(reason) for reason in report.verdict.reasons]
-    missing = _missing(report)
-    if not said and not missing:
-        return None
-    return bullets([*missing, *said[:rows]], total=len(missing) + len(said))
+def against(report: Report, rows: int) -> str:
+    """List what became of users that made no load, and the verdict's reasons, `rows` of them, most behind a fold."""
+    said = [prose(reason) for reason in report.verdict.reasons[:rows]]
+    missing, total = _missing(report), len(report.verdict.reasons)
+    blocks = [bullets([*missing, *said[:OPEN_REASONS]])] if said or missing else []
+    if total > OPEN_REASONS:
+        others = bullets(said[OPEN_REASONS:], total=total - OPEN_REASONS)
+        blocks.append(fold(f"{things(total - OPEN_REASONS, 'other reason')}", others))
+    return "\n\n".join(blocks)
 
 
 def _missing(report: Report) -> list[Html]:
@@ -91,7 +110,7 @@ def _missing(report: Report) -> list[Html]:
         who = report.books.missing
         found.append(
             f"<b>{count(users.lost)} of {count(users.planned)} planned users were lost</b> with"
-            f" {plural(len(who), 'worker')}: what they would have measured is missing in all numbers below."
+            f" {things(len(who), 'worker')}: what they would have measured is missing in all numbers below."
         )
     if users.unknown and report.verdict.kind != "pass":
         found.append(f"<b>{count(users.unknown)} users</b> were started, and nobody reported how they ended.")

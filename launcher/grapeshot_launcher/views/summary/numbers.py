@@ -25,11 +25,20 @@ def count(value: int | None) -> Html:
     return NONE if value is None else Html(f"{value:,}")
 
 
+def things(number: int, thing: str) -> Html:
+    """Count things in words.
+
+    >>> things(1, "worker"), things(10_000, "worker")
+    ('1 worker', '10,000 workers')
+    """
+    return Html(f"{number:,} {thing}" + ("" if number == 1 else "s"))
+
+
 def measured(value: float | None, unit: str = "") -> Html:
     """Write a measurement, with fewer decimals the larger it is.
 
     >>> measured(12345.6, "ms"), measured(12.34, "ms"), measured(0.0416), measured(0), measured(None)
-    ('12,346 ms', '12.3 ms', '0.042', '0', '–')
+    ('12,346&nbsp;ms', '12.3&nbsp;ms', '0.042', '0', '–')
     """
     if value is None or not math.isfinite(value):
         return NONE
@@ -41,7 +50,7 @@ def measured(value: float | None, unit: str = "") -> Html:
     else:
         text = f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
-    return Html(f"{text}{unit}" if unit.startswith("/") or not unit else f"{text} {unit}")
+    return Html(f"{text}{unit}" if unit.startswith("/") or not unit else f"{text}&nbsp;{unit}")
 
 
 def exactly(value: float) -> Html:
@@ -65,14 +74,14 @@ def percent(share: float | None) -> Html:
     """Write a share of 1; what is there is never written as 0, what is missing never as 100.
 
     >>> percent(0.1234), percent(0.0), percent(0.00001), percent(0.99999), percent(None)
-    ('12.3 %', '0 %', '&lt;0.01 %', '&gt;99.9 %', '–')
+    ('12.3&nbsp;%', '0&nbsp;%', '&lt;0.01&nbsp;%', '&gt;99.9&nbsp;%', '–')
     """
     if share is None or not math.isfinite(share):
         return NONE
     if 0 < share < 0.0001:
-        return Html("&lt;0.01 %")
+        return Html("&lt;0.01&nbsp;%")
     if 0.9995 <= share < 1:
-        return Html("&gt;99.9 %")
+        return Html("&gt;99.9&nbsp;%")
     return measured(round(share * 100, 1 if share >= 0.1 else 2), "%")
 
 
@@ -80,7 +89,7 @@ def change(value: float) -> Html:
     """Write a relative change with its sign.
 
     >>> change(0.123), change(-0.05), change(0), change(math.inf)
-    ('+12.3 %', '−5 %', '±0 %', '–')
+    ('+12.3&nbsp;%', '−5&nbsp;%', '±0&nbsp;%', '–')
     """
     if not math.isfinite(value):
         return NONE
@@ -92,7 +101,7 @@ def size(value: int) -> Html:
     """Write bytes as megabytes (2^20).
 
     >>> size(78643200)
-    '75 MB'
+    '75&nbsp;MB'
     """
     return measured(value / 2**20, "MB")
 
@@ -101,7 +110,7 @@ def duration(seconds: float) -> Html:
     """Write a duration: seconds below a minute, then in words.
 
     >>> duration(12.34), duration(63.9)
-    ('12.3 s', '1 minute, 3 seconds')
+    ('12.3&nbsp;s', '1 minute, 3 seconds')
     """
     return measured(seconds, "s") if seconds < 60 else Html(duration_words(seconds))
 

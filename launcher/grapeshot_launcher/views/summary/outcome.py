@@ -11,13 +11,13 @@ from grapeshot_launcher.results.comparison import Compared, Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.figures import Figures, Users, expectations
-from grapeshot_launcher.views.plan import plural
 from grapeshot_launcher.views.summary.escape import Html, code, prose
-from grapeshot_launcher.views.summary.numbers import change, count, exactly, measured, percent, spread
+from grapeshot_launcher.views.summary.numbers import change, count, exactly, measured, percent, spread, things
 from grapeshot_launcher.views.summary.tables import bullets, first, joined, paragraph, table
 
 _VALUES: Final = 5  # of one check that are shown
 _JUDGED: Final = {"worse": "🔴 worse", "better": "🟢 better", "no evidence": "⚪ no evidence"}
+_DOUBT: Final = Html("Held against numbers that can't be trusted, so they say little about the target.")
 
 
 # ---- thresholds ----
@@ -37,7 +37,9 @@ def thresholds(report: Report, rows: int) -> str:
         total += 1
     if not cells:
         return "" if report.verdict.kind == "stopped" else _no_thresholds()
-    return f"### Thresholds\n\n{table(('', 'Threshold', 'Measured'), cells, total=total)}"
+    shown_all = table(("", "Threshold", "Measured"), cells, total=total)
+    doubt = [paragraph(_DOUBT)] if report.verdict.kind == "invalid" else []
+    return "\n\n".join(["### Thresholds", *doubt, shown_all])
 
 
 def _no_thresholds() -> str:
@@ -88,11 +90,11 @@ def _told(found: Comparison) -> Html:
     run = f"run {code(found.baseline)}"
     match found.verdict:
         case "regression":
-            also = f", {better} got better" if better else ""
-            return Html(f"🔴 <b>Regression</b>: {plural(worse, 'metric')} got worse{also} since {run}.")
+            also = f", {better:,} got better" if better else ""
+            return Html(f"🔴 <b>Regression</b>: {things(worse, 'metric')} got worse{also} since {run}.")
         case "improvement":
             return Html(
-                f"🟢 <b>Improvement</b>: {plural(better, 'metric')} got better since {run}, none got worse."
+                f"🟢 <b>Improvement</b>: {things(better, 'metric')} got better since {run}, none got worse."
             )
         case "no evidence":
             return Html(f"⚪ <b>No evidence of a change</b> since {run}.")

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from grapeshot_launcher.results.report import Report
-from grapeshot_launcher.views.plan import plural
 from grapeshot_launcher.views.summary.escape import NAME_LENGTH, Html, block, code, prose
-from grapeshot_launcher.views.summary.numbers import measured
+from grapeshot_launcher.views.summary.numbers import measured, things
 from grapeshot_launcher.views.summary.tables import bullets, fold, paragraph, table
 
 FEW: Final = 5  # warnings that are shown open
@@ -29,10 +28,11 @@ def settings_table(report: Report, rows: int) -> str:
     cells = [
         (Html(title), show(known[key])) for key, (title, show) in _SHOWN.items() if known.get(key) is not None
     ]
-    parts = ["### Settings", table(("Setting", "Value"), [(Html("run"), code(report.run_id)), *cells])]
+    found = table(("Setting", "Value"), [(Html("run"), code(report.run_id)), *cells])
+    parts = ["### How it was run"]
     if command := known.get("command"):
         parts += [paragraph(Html("To run it again:")), block(str(command))]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, fold("Settings", found)])
 
 
 def warning_list(report: Report, rows: int) -> str:
@@ -40,7 +40,7 @@ def warning_list(report: Report, rows: int) -> str:
     total = len(report.warnings)
     if not total:
         return ""
-    title = plural(total, "warning")
+    title = things(total, "warning")
     if not rows:
         return paragraph(Html(f"⚠️ {title}: left out for want of space; the log has them."))
     shown = bullets([_warning(text) for text in report.warnings[:rows]], total=total)

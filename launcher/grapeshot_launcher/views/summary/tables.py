@@ -17,6 +17,7 @@ from grapeshot_launcher.views.summary.escape import Html
 Row = Sequence[Html]
 T = TypeVar("T")
 
+OPEN_ROWS: Final = 20  # of a long table
 RIGHT: Final = ">"  # begins the title of a column of numbers
 
 
@@ -31,6 +32,15 @@ def table(titles: Sequence[str], rows: Sequence[Row], *, total: int | None = Non
     return Html("\n".join([*lines, "</table>"]))
 
 
+def long_table(titles: Sequence[str], rows: Sequence[Row], *, total: int, of: str) -> Html:
+    """Make a table whose first rows are open, and the others behind a fold that says how many there are `of` what."""
+    if len(rows) <= OPEN_ROWS:
+        return table(titles, rows, total=total)
+    others = f"{total - OPEN_ROWS:,} other {of}"
+    below = fold(others, table(titles, rows[OPEN_ROWS:], total=total - OPEN_ROWS))
+    return Html(f"{table(titles, rows[:OPEN_ROWS])}\n\n{below}")
+
+
 def bullets(items: Sequence[Html], *, total: int | None = None) -> Html:
     """Make a list; of `total` items, if not all are shown."""
     lines = [f"<li>{item}</li>" for item in items]
@@ -39,10 +49,9 @@ def bullets(items: Sequence[Html], *, total: int | None = None) -> Html:
     return Html("\n".join(["<ul>", *lines, "</ul>"]))
 
 
-def fold(title: str, *parts: Html, opened: bool = False) -> Html:
-    """Put blocks behind a title that opens at a click."""
-    start = "<details open>" if opened else "<details>"
-    return Html("\n".join([f"{start}<summary>{title}</summary>", *parts, "</details>"]))
+def fold(title: str, block: Html) -> Html:
+    """Put a block behind a title that opens at a click."""
+    return Html(f"<details><summary>{title}</summary>\n{block}\n</details>")
 
 
 def paragraph(text: Html) -> Html:
