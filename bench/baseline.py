@@ -27,7 +27,7 @@ from grapeshot_launcher.results.comparison import Comparison
 from grapeshot_launcher.results.earlier import EarlierRun
 
 LENGTHS = (8, 12, 30)  # slices: about 100 s, two minutes, five minutes
-SLOWER = (1.05, 1.10, 1.20, 1.50)
+SLOWER = (1.05, 1.10, 1.20, 1.30, 1.50)
 
 
 def options() -> argparse.Namespace:

@@ -28,6 +28,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "emulated": "whether AWS is emulated",
 }
 _FEWER, _MORE = 0.9, 1.1  # as many users: runs of one plan differ by what was dropped, or drawn at random
+LATE_MS: Final = 10.0  # what a quiet machine stays below
+BUSIER: Final = 3.0  # times as late as the other run
 _SPOILED: Final = {
     "invalid": "spoiled its own measurement",
     "stopped": "was stopped before its end",
@@ -67,7 +69,12 @@ def comparability(before: EarlierRun, after: EarlierRun) -> Comparability:
     Comparability(sound=True, cautions=())
     """
     obstacles = (*_spoiled(before, "the earlier run"), *_spoiled(after, "this run"), *_plans(before, after))
-    cautions = (*obstacles, *_unknown(before, after), *_differences(before, after))
+    cautions = (
+        *obstacles,
+        *_unknown(before, after),
+        *_differences(before, after),
+        *_busier(before.lag, after.lag),
+    )
     return Comparability(sound=not obstacles, cautions=cautions)
 
 
@@ -102,6 +109,17 @@ def _differences(before: EarlierRun, after: EarlierRun) -> Iterable[str]:
         then, now = before.settings.get(key), after.settings.get(key)
         if before.settings and then != now:  # Artillery tells none
             yield f"{name} differs: {_told(then)} then, {_told(now)} now"
+
+
+def _busier(then: float | None, now: float | None) -> Iterator[str]:
+    """Whoever makes the load also reads the answers: what delays users delays those too."""
+    if then is None or now is None or max(then, now) < LATE_MS or max(then, now) < BUSIER * min(then, now):
+        return
+    when = "then" if then > now else "now"
+    yield (
+        f"of a hundred users one started {then:.0f} ms late or more then, {now:.0f} ms now:"
+        f" the machine that made the load was busier {when}, which prolongs times"
+    )
 
 
 def _file(path: str) -> str:

@@ -25,7 +25,8 @@ from grapeshot_worker.metrics.period import WINDOW_MS
 from grapeshot_worker.metrics.report import Totals
 
 SCHEMAS: Final = (1,)  # of the key `grapeshot` that can be read
-_TIMES: Final = ("count", "mean", "p50", "p95", "p99")
+START_LAG: Final = "vusers.start_lag"
+_KEYS: Final = ("count", "mean", "p50", "p95", "p99")
 _REMEDY: Final = "Give --baseline the file that an earlier run wrote with --output."
 
 
@@ -51,6 +52,7 @@ class EarlierRun:
     settings: Mapping[str, Any] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)  # of the whole
     times: Mapping[str, float] = field(default_factory=dict)
+    lag: float | None = None  # ms: of a hundred users, one started so much later than planned
 
     @property
     def whole_slices(self) -> tuple[Slice, ...]:
@@ -58,6 +60,26 @@ class EarlierRun:
         return tuple(
             each for each in self.slices if each.start >= self.began and each.start + WINDOW_MS <= self.ended
         )
+
+    @property
+    def unanswered_per_error(self) -> float:
+        """How many requests got no response for each error that was counted, at most 1.
+
+        Errors are of captures and hooks too. And within ten seconds, requests without a response are not those that
+        are still under way: what is unanswered is known of the whole only, and happened when errors did.
+        """
+        errors = error_count(self.counters)
+        unanswered = self.counters.get("http.requests", 0) - self.counters.get("http.responses", 0)
+        return min(max(unanswered, 0) / errors, 1.0) if errors else 0.0
+
+
+def error_count(counters: Mapping[str, int]) -> int:
+    """Count the errors of all names.
+
+    >>> error_count({"errors.ETIMEDOUT": 2, "errors.Failed capture or match": 1, "http.codes.500": 4})
+    3
+    """
+    return sum(count for name, count in counters.items() if name.startswith("errors."))
 
 
 def seen_later(report: Report) -> EarlierRun:
@@ -76,6 +98,7 @@ def seen_later(report: Report) -> EarlierRun:
         settings=report.settings,
         counters=_known_counters(report.totals.counters),
         times=_times_of(report.totals),
+        lag=_times_of(report.totals, START_LAG).get("p99"),
     )
 
 
@@ -109,37 +132,46 @@ def _run(value: Any) -> EarlierRun:
     whole = _mapping(data.get("aggregate"), "`aggregate`")
     if not isinstance(windows := data.get("intermediate"), list):
         raise _Odd("`intermediate` is no list")
-    common = {
-        "slices": _slices(windows),
-        "counters": _counters(whole, "`aggregate`"),
-        "times": _times(whole, "`aggregate`"),
-    }
-    if "grapeshot" in data:
-        return EarlierRun(**_ours(_mapping(data["grapeshot"], "`grapeshot`")), **common)
-    # Artillery's: the load is known to go from the first measurement to the last.
-    began, ended = (
-        _number(whole.get(key), f"`aggregate.{key}`") for key in ("firstMetricAt", "lastMetricAt")
+    slices, counters, times = _slices(windows), _counters(whole, "`aggregate`"), _times(whole, "`aggregate`")
+    if "grapeshot" not in data:
+        # Artillery's: the load is known to go from the first measurement to the last.
+        began, ended = (
+            _number(whole.get(key), f"`aggregate.{key}`") for key in ("firstMetricAt", "lastMetricAt")
+        )
+        return EarlierRun(
+            run_id="a run of Artillery",
+            began=began,
+            ended=ended,
+            slices=slices,
+            counters=counters,
+            times=times,
+        )
+    ours = _mapping(data["grapeshot"], "`grapeshot`")
+    _check_schema(ours.get("schema"))
+    return EarlierRun(
+        run_id=_text(ours, "runId"),
+        script=_text(ours, "script"),
+        verdict=_text(ours, "verdict"),
+        settings=_mapping(ours.get("settings"), "`grapeshot.settings`"),
+        began=_number(ours.get("startedAt"), "`grapeshot.startedAt`"),
+        ended=_number(ours.get("endedAt"), "`grapeshot.endedAt`"),
+        lag=_summary(whole, START_LAG, "`aggregate`").get("p99"),
+        slices=slices,
+        counters=counters,
+        times=times,
     )
-    return EarlierRun(run_id="a run of Artillery", began=began, ended=ended, **common)
 
 
-def _ours(ours: Mapping[str, Any]) -> dict[str, Any]:
-    schema = ours.get("schema")
+def _check_schema(schema: Any) -> None:
     if type(schema) is not int or schema not in SCHEMAS:
         known = ", ".join(map(str, SCHEMAS))
         raise _Odd(f"its schema is {schema!r}, and this version of Grapeshot reads {known}")
-    texts = {key: ours.get(key) for key in ("runId", "script", "verdict")}
-    for key, text in texts.items():
-        if not isinstance(text, str):
-            raise _Odd(f"`grapeshot.{key}` is no text")
-    return {
-        "run_id": texts["runId"],
-        "script": texts["script"],
-        "verdict": texts["verdict"],
-        "settings": _mapping(ours.get("settings"), "`grapeshot.settings`"),
-        "began": _number(ours.get("startedAt"), "`grapeshot.startedAt`"),
-        "ended": _number(ours.get("endedAt"), "`grapeshot.endedAt`"),
-    }
+
+
+def _text(ours: Mapping[str, Any], key: str) -> str:
+    if not isinstance(text := ours.get(key), str):
+        raise _Odd(f"`grapeshot.{key}` is no text")
+    return text
 
 
 def _slices(windows: Iterable[Any]) -> tuple[Slice, ...]:
@@ -182,17 +214,22 @@ def _known_counters(counters: Mapping[str, int]) -> dict[str, int]:
 
 
 def _times(part: Mapping[str, Any], where: str) -> dict[str, float]:
+    return _summary(part, RESPONSE_TIME, where)
+
+
+def _summary(part: Mapping[str, Any], name: str, where: str) -> dict[str, float]:
     summaries = _mapping(part.get("summaries"), f"`summaries` of {where}")
-    if RESPONSE_TIME not in summaries:
+    if name not in summaries:
         return {}
-    times = _mapping(summaries[RESPONSE_TIME], f"{RESPONSE_TIME} of {where}")
-    return {key: _number(times.get(key), f"{RESPONSE_TIME}.{key} of {where}") for key in _TIMES}
+    summary = _mapping(summaries[name], f"{name} of {where}")
+    return {key: _number(summary.get(key), f"{name}.{key} of {where}") for key in _KEYS}
 
 
-def _times_of(totals: Totals) -> dict[str, float]:
-    sketch = totals.sketches.get(RESPONSE_TIME)
-    summary = sketch.summary() if sketch else {}
-    return {key: float(summary[key]) for key in _TIMES if key in summary}
+def _times_of(totals: Totals, name: str = RESPONSE_TIME) -> dict[str, float]:
+    if name not in totals.sketches:
+        return {}
+    summary = totals.sketches[name].summary()
+    return {key: float(summary[key]) for key in _KEYS}
 
 
 def _number(value: Any, what: str) -> float:

@@ -34,10 +34,9 @@ class Estimate:
     low: float = -math.inf
     high: float = math.inf
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of zero."""
-        return self.low > 0 or self.high < 0
+    def beyond(self, floor: float) -> bool:
+        """Whether the whole interval is further from zero than the floor, on one side."""
+        return self.low > floor or self.high < -floor
 
 
 def estimate(differences: Sequence[float], confidence: float) -> Estimate:
