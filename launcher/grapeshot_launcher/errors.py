@@ -12,6 +12,10 @@ class OutputRefused(GrapeshotError):
     """The place given with `-o` can't take a report; found before any load is made."""
 
 
+class BaselineRefused(GrapeshotError):
+    """The file of `--baseline` is no report that a run could be compared with; found before any load is made."""
+
+
 class WorkerFailed(GrapeshotError):
     """A worker could not start, or not in time."""
 

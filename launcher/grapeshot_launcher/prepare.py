@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from grapeshot_launcher.errors import OutputRefused, SettingsRefused
+from grapeshot_launcher.errors import BaselineRefused, OutputRefused, SettingsRefused
 from grapeshot_launcher.options import RunOptions
+from grapeshot_launcher.results.earlier import EarlierRun, read_earlier
 from grapeshot_worker.arrivals import planned
 from grapeshot_worker.errors import Problem
 from grapeshot_worker.languages import fault_finder
@@ -48,6 +49,7 @@ class Test:
     report: Path | None
     copies: bool = False
     thresholds: tuple[Check, ...] = ()  # beyond the script's own checks
+    baseline: EarlierRun | None = None  # to compare with
 
     def assignments(self, part: Part, variables: Mapping[str, object]) -> list[Assignment]:
         """Give what each worker of a part is told; the sections around the load take one worker."""
@@ -87,9 +89,11 @@ def prepare(options: RunOptions, *, environ: Mapping[str, str], now: datetime, c
     """Read the script and settle the run.
 
     `cpus` is how many workers use the platform fully. Raises ScriptError with all problems of the script,
-    SettingsRefused for thresholds that can't be read, and OutputRefused when the report could not be written.
+    SettingsRefused for thresholds that can't be read, BaselineRefused for an earlier report that can't, and
+    OutputRefused when the report could not be written.
     """
     report = report_path(options.output, now)
+    baseline = earlier_run(options.baseline)
     thresholds = threshold_checks(options.thresholds)
     run_id = environ.get("ARTILLERY_TEST_RUN_ID") or new_run_id(random.SystemRandom())
     rng = random.Random(run_id)
@@ -111,7 +115,23 @@ def prepare(options: RunOptions, *, environ: Mapping[str, str], now: datetime, c
         environ=everything,
         report=report,
         thresholds=thresholds,
+        baseline=baseline,
     )
+
+
+def earlier_run(path: str | None) -> EarlierRun | None:
+    """Read the report of `--baseline`; BaselineRefused when there is none, or it can't be understood."""
+    if path is None:
+        return None
+    try:
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        cause = getattr(error, "strerror", None) or str(error)
+        remedy = "Give --baseline a report that an earlier run wrote, or leave it out."
+        raise BaselineRefused(
+            f"The earlier report {path} can't be read", cause=cause, remedy=remedy
+        ) from error
+    return read_earlier(data, path)
 
 
 def threshold_checks(expressions: Sequence[str]) -> tuple[Check, ...]:

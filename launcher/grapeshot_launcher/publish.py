@@ -9,6 +9,7 @@ and the verdict come last, because they say what all of it is worth.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -17,12 +18,15 @@ from grapeshot_launcher.conduct import Load
 from grapeshot_launcher.errors import OutputRefused, noted
 from grapeshot_launcher.options.again import without_login
 from grapeshot_launcher.prepare import Test
+from grapeshot_launcher.results.baseline import compare
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import Collector
+from grapeshot_launcher.results.comparable import phases_told
 from grapeshot_launcher.results.ensure import run_checks
 from grapeshot_launcher.results.report import Apdex, Report
 from grapeshot_launcher.results.verdict import Stopped, judge
 from grapeshot_launcher.screen import Screen
+from grapeshot_launcher.views.comparison import comparison_block
 from grapeshot_launcher.views.console import (
     apdex_line,
     books_line,
@@ -57,7 +61,7 @@ def make_report(
         failed_expectations=totals.counters.get("plugins.expect.failed", 0),
         stopped=STOPS[load.stopped_by] if load.stopped_by else None,
     )
-    return Report(
+    report = Report(
         run_id=test.run_id,
         script=test.options.script,
         started_at=started,
@@ -75,9 +79,11 @@ def make_report(
             "target": without_login(test.script.target),
             "workers": test.workers,
             "name": test.options.name,
+            "phases": phases_told(test.script.phases, copies=test.workers if test.copies else 1),
             **facts,
         },
     )
+    return report if test.baseline is None else replace(report, comparison=compare(report, test.baseline))
 
 
 def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
@@ -102,6 +108,8 @@ def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
         screen.say("\n" + apdex_line(report.apdex))
     if report.checks:
         screen.say("\n" + checks_block(report.checks, colour=screen.colour))
+    if report.comparison is not None:
+        screen.say("\n" + comparison_block(report.comparison))
     screen.show("\n" + books_line(report.books))
     _verdict(report, screen)
     if refusal is not None:

@@ -29,6 +29,7 @@ class RunOptions:
     solo: bool = False
     thresholds: tuple[str, ...] = ()  # checks beyond the script's own
     output: str | None = None
+    baseline: str | None = None  # the report of an earlier run
     quiet: bool = False
     workers: int | None = None
     name: str | None = None

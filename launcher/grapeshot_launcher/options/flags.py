@@ -113,6 +113,9 @@ REPORT_FLAGS = flags(
         metavar="PATH",
         help="Write the report as JSON to this file, or into this directory.",
     ),
+    click.option(
+        "--baseline", metavar="FILE", help="Compare with an earlier run: the JSON report that it wrote."
+    ),
     click.option("-q", "--quiet", is_flag=True, help="Print no reports; log steps and checks stay."),
     click.option("--name", metavar="TEXT", help="A name for the run, shown with its id."),
 )

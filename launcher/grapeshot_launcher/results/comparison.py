@@ -13,11 +13,15 @@ Judgement = Literal["better", "worse", "no evidence"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compared:
-    """One metric of both runs; `change` and its interval are relative: 0.1 is ten percent more than before."""
+    """One metric of both runs; `change` and its interval are relative: 0.1 is ten percent more than before.
+
+    Of a share (unit "%") they are differences, 0.01 being a percentage point: from 0 % nothing is so many times more.
+    The interval goes to infinity where there are too few slices for one.
+    """
 
     name: str  # as a check names it: `http.response_time.p95`
     unit: str  # "ms", "/s", "%"
-    before: float
+    before: float  # the middle slice's, as is `after`
     after: float
     change: float
     low: float  # of the interval that holds the true change, by the stated confidence
@@ -32,6 +36,7 @@ class Comparison:
     baseline: str  # the earlier run's id
     metrics: tuple[Compared, ...]
     cautions: tuple[str, ...] = ()
+    slices: int = 0  # of ten seconds, that were held against each other
 
     @property
     def verdict(self) -> Literal["regression", "improvement", "no evidence"]:

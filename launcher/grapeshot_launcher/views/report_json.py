@@ -11,11 +11,13 @@ sketches of the whole, so that files can be merged later without losing accuracy
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import Any, Final
 
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import WorkerEnd
+from grapeshot_launcher.results.comparison import Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
 from grapeshot_launcher.results.report import Apdex, Report
 from grapeshot_worker.metrics.period import Period
@@ -83,6 +85,7 @@ def _ours(report: Report) -> dict[str, Any]:
         "workers": [_worker(end) for end in report.workers],
         "checks": [_check(check) for check in report.checks],
         "apdex": _apdex(report.apdex) if report.apdex else None,
+        "comparison": _comparison(report.comparison) if report.comparison else None,
         "warnings": list(report.warnings),
         "settings": dict(report.settings),
         "sketches": {name: sketch.to_json() for name, sketch in report.totals.sketches.items()},
@@ -137,6 +140,23 @@ def _check(check: CheckOutcome) -> dict[str, Any]:
 
 def _apdex(apdex: Apdex) -> dict[str, Any]:
     return {**asdict(apdex), "score": apdex.score, "ranking": apdex.ranking}
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    """Give a comparison; a bound that is not known is null."""
+    return {
+        "baseline": comparison.baseline,
+        "verdict": comparison.verdict,
+        "slices": comparison.slices,
+        "metrics": [
+            {key: _finite(value) for key, value in asdict(metric).items()} for metric in comparison.metrics
+        ],
+        "cautions": list(comparison.cautions),
+    }
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _camel(name: str) -> str:
