@@ -51,9 +51,11 @@ def test_requests_without_an_answer_have_failed() -> None:
         first_counter_at=float(START),
         last_counter_at=START + 500.0,
     )
-    lost = tuple(
-        WorkerEnd(worker=WorkerId(0, i), state=s) for i, s in enumerate(("lost", "failed", "finished"))
-    )  # type: ignore[arg-type]
+    lost = (
+        WorkerEnd(worker=WorkerId(0, 0), state="lost"),
+        WorkerEnd(worker=WorkerId(0, 1), state="failed"),
+        WorkerEnd(worker=WorkerId(0, 2), state="finished"),
+    )
     figures = Figures.of(report(silent, workers=lost))
 
     assert (figures.failed_requests, figures.error_rate, figures.workers_lost) == (5, 0.5, 2)
