@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 AUDIENCE = "sts.amazonaws.com"
 SHORTEST, DEFAULT, LONGEST = 900, 3600, 43_200  # s that a session may last; any role allows the default
 LONGEST_NAME = 64
-WAITS = (1.0, 2.0, 4.0)  # s before a first login that failed in passing is tried again
+WAITS = (1.0, 2.0, 4.0)  # s before a first login that failed like this is tried again
+AGAIN = frozenset({"token-unverified", "sts-busy"})  # the others that pass have been tried again already
 
 _ROLE = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>\d{12}):role/[\w+=,.@/-]{1,512}", re.ASCII
@@ -66,7 +67,7 @@ def credentials(
 ) -> Session | None:
     """Take on a role and give a session of the SDK; None without a role: then the SDK finds credentials by itself.
 
-    LoginFailed says what prevents it. It needs some seconds, and waits for nothing longer than a minute or so.
+    LoginFailed says what prevents it. It waits for GitHub and for AWS, half a minute each at most.
     """
     if login is None or not login.role.strip():
         return None
@@ -144,7 +145,7 @@ def role_session(
             renewal = Renewal(exchange)
             break
         except LoginFailed as error:
-            if not error.passing:
+            if error.name not in AGAIN:
                 raise
         pause(wait)
     else:
