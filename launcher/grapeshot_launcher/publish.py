@@ -50,7 +50,8 @@ def make_report(
     Checks of a stopped run are not evaluated: they are about the whole load, which was not made.
     """
     plugins = test.script.plugins
-    totals = Totals.of(collector.periods())
+    periods = collector.periods()
+    totals = Totals.of(periods)
     checks = () if load.stopped_by else run_checks(test.checks, totals)
     books = Books.of(test.planned(), collector.tallies(), collector.finished())
     ends = collector.ends()
@@ -68,7 +69,7 @@ def make_report(
         ended_at=ended,
         verdict=verdict,
         totals=totals,
-        periods=collector.periods(),
+        periods=periods,
         books=books,
         workers=ends,
         checks=checks,

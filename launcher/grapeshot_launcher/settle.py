@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from grapeshot_launcher.platforms import Platform
 from grapeshot_launcher.results.collect import Collector
+from grapeshot_launcher.results.windows import Windows
 from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.messages import Failed, Finished
-from grapeshot_worker.metrics.period import Period
 from grapeshot_worker.plan import Assignment
 
 AT_ONCE = 16  # totals in memory and on their way: a thousand at a time would be gigabytes
@@ -35,18 +35,17 @@ async def settle(collector: Collector, platform: Platform, assignments: Sequence
             found = True
         if not found or collector.finished() != everybody:
             return
-        whole: dict[int, Period] = {}
+        whole = Windows()
         merged: set[int] = set()
         async for last in _read(platform, assignments):
             if isinstance(last, Finished):
                 merged.add(last.index)
                 for period in last.periods:
-                    known = whole.get(period.start)
-                    whole[period.start] = known.merge(period) if known else period
+                    whole.add(period)
     except GrapeshotError:
         return  # the place can't be asked any more, which was told already
     if merged == everybody:
-        collector.replace(whole.values())
+        collector.replace(whole.periods())
 
 
 async def _read(platform: Platform, assignments: Sequence[Assignment]) -> AsyncIterator[Finished | Failed]:

@@ -9,7 +9,7 @@ a period merges whenever it comes. Windows are published in chronological order 
 reported past their end, or after a grace of ⌈workers / 10⌉·3 + 30 s from their start (the reference's rule). What comes
 later no longer shows in the published window, but is in the final numbers.
 
-Memory: the periods, and a constant for each worker. Sequence numbers are kept as ranges, and in practice there is one.
+Memory: the windows, packed once they were published, and a constant for each worker. Sequence numbers are kept as ranges, and in practice there is one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, Literal, assert_never
 
+from grapeshot_launcher.results.windows import Windows
 from grapeshot_worker.messages import Facts, Failed, Finished, Message, Progress, Ready, Tally
-from grapeshot_worker.metrics.period import Period
+from grapeshot_worker.metrics.period import WINDOW_MS, Period
 
 LIVE_SECONDS: Final = 10.0  # long enough to hold a report of every worker, short enough to follow a ramp
 
@@ -124,7 +125,8 @@ class Collector:
     def __init__(self, run_id: str, workers: int, *, since: float = math.inf) -> None:
         self._run_id, self._workers, self._since = run_id, workers, since
         self._states: dict[WorkerId, _State] = {}
-        self._periods: dict[int, Period] = {}
+        self._windows = Windows()
+        self._began = math.inf  # epoch ms of the first counter
         self._published = -1
         self._late: set[int] = set()
         self._variables: dict[str, Any] = {}
@@ -169,8 +171,8 @@ class Collector:
     def _measure(self, periods: tuple[Period, ...], at: float) -> None:
         requests = 0
         for period in periods:
-            known = self._periods.get(period.start)
-            self._periods[period.start] = known.merge(period) if known else period
+            self._windows.add(period)
+            self._began = min(self._began, period.first_counter_at or math.inf)
             if period.start <= self._published:
                 self._late.add(period.start)
             requests += period.counters.get("http.requests", 0)
@@ -209,7 +211,7 @@ class Collector:
 
     def replace(self, periods: Iterable[Period], *, generation: int = 0) -> None:
         """Put periods merged from the totals of all workers in place of what came in messages: nothing is missing."""
-        self._periods = {period.start: period for period in periods}
+        self._windows = Windows(periods)
         for state in self._of(generation).values():
             state.sequences = Sequences()
 
@@ -283,19 +285,17 @@ class Collector:
         reported = self._reported_until()
         grace = math.ceil(self._workers / 10) * 3 + 30
         ready = []
-        for start in sorted(self._periods):
-            if start <= self._published:
-                continue
-            period = self._periods[start]
-            if period.end / 1000 > reported and now < start / 1000 + grace:
+        for start in self._windows.open_after(self._published):
+            if (start + WINDOW_MS) / 1000 > reported and now < start / 1000 + grace:
                 break
             self._published = start
-            ready.append(period)
+            ready.append(self._windows.period(start))
+        self._windows.pack(self._published)
         return ready
 
-    def periods(self) -> tuple[Period, ...]:
-        """Give all windows with everything that came, in chronological order."""
-        return tuple(self._periods[start] for start in sorted(self._periods))
+    def periods(self) -> Sequence[Period]:
+        """Give all windows with everything that came, in chronological order; they are opened one at a time."""
+        return self._windows.periods()
 
     @property
     def late(self) -> frozenset[int]:
@@ -339,18 +339,13 @@ class Collector:
         if not self._recent:
             return 0.0
         newest = max(at for at, _ in self._recent)
-        began = min(
-            (period.first_counter_at or math.inf for period in self._periods.values()), default=math.inf
-        )
-        seconds = min(LIVE_SECONDS, newest - began / 1000)
+        seconds = min(LIVE_SECONDS, newest - self._began / 1000)
         return sum(requests for at, requests in self._recent if at > newest - LIVE_SECONDS) / max(
             seconds, 1.0
         )
 
     def _latest(self, name: str, q: float) -> float | None:
-        if not self._periods:
-            return None
-        sketch = self._periods[max(self._periods)].sketches.get(name)
+        sketch = self._windows.newest(name)
         return sketch.quantile(q) if sketch else None
 
 

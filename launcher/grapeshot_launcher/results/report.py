@@ -5,7 +5,7 @@ Leaves to others: making its parts (collect, books, ensure, verdict) and showing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,7 +64,7 @@ class Report:
     ended_at: float
     verdict: Verdict
     totals: Totals
-    periods: tuple[Period, ...]
+    periods: Sequence[Period]
     books: Books
     workers: tuple[WorkerEnd, ...] = ()
     checks: tuple[CheckOutcome, ...] = ()

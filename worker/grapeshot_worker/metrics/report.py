@@ -9,10 +9,10 @@ so it only indicates (the reference does the same).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from grapeshot_worker.metrics.period import Period, by_window, earliest, latest, merge_named
+from grapeshot_worker.metrics.period import Period, PeriodSum, RateCount, earliest, latest, merge_named
 from grapeshot_worker.metrics.sketch import Sketch, half_up
 
 
@@ -31,19 +31,24 @@ class Totals:
 
     @staticmethod
     def of(periods: Iterable[Period]) -> Totals:
-        """Fold the periods of any windows and workers, in any order."""
-        windows = by_window(periods)
-        if not windows:
+        """Fold the periods of any windows and workers, in any order; one at a time is looked at."""
+        whole = PeriodSum()
+        rates: dict[int, Mapping[str, RateCount]] = {}
+        for period in periods:
+            whole.add(period)
+            rates[period.start] = merge_named((rates.get(period.start, {}), period.rates), RateCount.merge)
+        if not rates:
             return Totals()
+        all_of_it = whole.period(max(rates))
         return Totals(
-            latest=windows[-1].start,
-            counters=merge_named((window.counters for window in windows), int.__add__),
-            rates=_mean_rates(windows),
-            sketches=merge_named((window.sketches for window in windows), Sketch.merge),
-            first_counter_at=earliest(*(window.first_counter_at for window in windows)),
-            last_counter_at=latest(*(window.last_counter_at for window in windows)),
-            first_histogram_at=earliest(*(window.first_histogram_at for window in windows)),
-            last_histogram_at=latest(*(window.last_histogram_at for window in windows)),
+            latest=all_of_it.start,
+            counters=all_of_it.counters,
+            rates=_mean_rates(rates.values()),
+            sketches=all_of_it.sketches,
+            first_counter_at=all_of_it.first_counter_at,
+            last_counter_at=all_of_it.last_counter_at,
+            first_histogram_at=all_of_it.first_histogram_at,
+            last_histogram_at=all_of_it.last_histogram_at,
         )
 
     @staticmethod
@@ -66,8 +71,8 @@ class Totals:
         return {name: sketch.summary() for name, sketch in self.sketches.items()}
 
 
-def _mean_rates(windows: tuple[Period, ...]) -> dict[str, int]:
+def _mean_rates(windows: Collection[Mapping[str, RateCount]]) -> dict[str, int]:
     sums = merge_named(
-        ({name: rate.per_second for name, rate in window.rates.items()} for window in windows), int.__add__
+        ({name: rate.per_second for name, rate in rates.items()} for rates in windows), int.__add__
     )
     return {name: int(half_up(total / len(windows))) for name, total in sums.items()}
