@@ -42,7 +42,7 @@ def test_the_block() -> None:
     """A line for each metric, the verdict, the cautions, and how often such a verdict is wrong."""
     assert comparison_block(COMPARISON).split("\n") == [
         "Compared with t1, the middle of 12 slices of 10 s:",
-        "                           before     after       change              between",
+        "                           before     after       change            between",
         "  http.response_time.p95  80.0 ms  104.0 ms      +30.0 %    +25.1 … +35.0 %  worse",
         "  error rate                0.0 %     0.4 %  +0.4 points  0.0 … +0.6 points  no evidence",
         "Baseline: regression",

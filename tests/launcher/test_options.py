@@ -33,6 +33,7 @@ def invoke(*arguments: str) -> Result:
         (["-p", "users.csv"], {"payload": "users.csv"}),
         (["--workers", "3"], {"workers": 3}),
         (["--name", "nightly"], {"name": "nightly"}),
+        (["--baseline", "main.json"], {"baseline": "main.json"}),
     ],
 )
 def test_flags_of_run(arguments: list[str], expected: dict[str, object]) -> None:
