@@ -61,6 +61,13 @@ def test_it_reads_back_as_what_was_asked_for(asked: RunOptions | LambdaOptions) 
     assert read(arguments) == asked
 
 
+def test_where_the_report_goes_and_what_it_is_compared_with_do_not_make_the_run() -> None:
+    """Both name files of this machine, and the load is the same without them."""
+    assert (
+        command_line(RunOptions(script="a.yml", output="b.json", baseline="c.json")) == "grapeshot run a.yml"
+    )
+
+
 def test_secrets_are_named_and_not_shown() -> None:
     """Variables, overrides and logins in addresses are for the shell to fill in."""
     line = command_line(

@@ -6,7 +6,14 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from grapeshot_launcher.options import COMMANDS_ELSEWHERE, ELSEWHERE, RunOptions, grapeshot, read
+from grapeshot_launcher.options import (
+    COMMANDS_ELSEWHERE,
+    ELSEWHERE,
+    LambdaOptions,
+    RunOptions,
+    grapeshot,
+    read,
+)
 
 
 def invoke(*arguments: str) -> Result:
@@ -33,12 +40,22 @@ def invoke(*arguments: str) -> Result:
         (["-p", "users.csv"], {"payload": "users.csv"}),
         (["--workers", "3"], {"workers": 3}),
         (["--name", "nightly"], {"name": "nightly"}),
+        (["--baseline", "main.json"], {"baseline": "main.json"}),
     ],
 )
 def test_flags_of_run(arguments: list[str], expected: dict[str, object]) -> None:
     """Each flag of the reference's `run` is read, wherever it stands."""
     assert read(["run", *arguments, "script.yml"]) == RunOptions(script="script.yml", **expected)  # type: ignore[arg-type]
     assert read(["run", "script.yml", *arguments]) == RunOptions(script="script.yml", **expected)  # type: ignore[arg-type]
+
+
+def test_both_ways_to_run_take_a_baseline() -> None:
+    """A run from Lambda is compared as one on this machine is; a check has nothing to compare."""
+    asked = read(["run-lambda", "script.yml", "--baseline", "main.json"])
+
+    assert isinstance(asked, LambdaOptions)
+    assert asked.run.baseline == "main.json"
+    assert invoke("check", "script.yml", "--baseline", "main.json").exit_code == 2
 
 
 def test_check_is_asked_for() -> None:

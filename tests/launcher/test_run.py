@@ -18,7 +18,13 @@ import pytest
 
 from crew_on_paper import NEVER, PaperPlatform, PaperWorker, failed, finished, progress, ready
 from grapeshot_launcher.crew import Inbox, Signalled
-from grapeshot_launcher.errors import OutputRefused, PartFailed, SettingsRefused, WorkerFailed
+from grapeshot_launcher.errors import (
+    BaselineRefused,
+    OutputRefused,
+    PartFailed,
+    SettingsRefused,
+    WorkerFailed,
+)
 from grapeshot_launcher.options import RunOptions
 from grapeshot_launcher.prepare import new_run_id, prepare, report_path, threshold_checks, worker_count
 from grapeshot_launcher.run import Stage, tell
@@ -26,6 +32,7 @@ from grapeshot_launcher.screen import Screen
 from grapeshot_worker.errors import ScriptError
 from grapeshot_worker.messages import Facts, Go, Stop, Tally
 from grapeshot_worker.metrics.period import Period, RateCount
+from grapeshot_worker.metrics.sketch import Sketch
 from grapeshot_worker.plan import Assignment, Share
 from virtual_time import run_virtually
 
@@ -476,3 +483,95 @@ def test_the_target_s_login_is_not_in_the_report(tmp_path: Path) -> None:
     assert told.report is not None
     assert told.report["grapeshot"]["settings"]["target"] == "http://…@127.0.0.1:9"
     assert "s3cret" not in json.dumps(told.report)
+
+
+LONG = """
+config:
+  target: http://127.0.0.1:9
+  phases: [{duration: 125, arrivalCount: 14}]
+scenarios:
+  - flow:
+      - get: {url: /}
+"""
+
+
+def answering(milliseconds: float) -> Callable[[Assignment], PaperWorker]:
+    """Workers of a target that always takes so long, over twelve windows."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        users = assignment.share.of(14)
+        periods = [
+            Period(
+                start=int(START * 1000) + 10_000 * k,
+                counters={"http.requests": 50, "http.responses": 50, "http.codes.200": 50},
+                sketches={"http.response_time": Sketch.of({milliseconds: 50})},
+                first_counter_at=START * 1000 + 10_000.0 * k,
+                last_counter_at=START * 1000 + 10_000.0 * k + 9_000,
+            )
+            for k in range(12)
+        ]
+        tally = Tally(planned=users, started=users, completed=users)
+        alive = [
+            progress(assignment, k, after=10.0 * k, at=START + 10 * k, tally=Tally(planned=users))
+            for k in range(2, 12)
+        ]
+        last = finished(assignment, 12, after=125.0, tally=tally, facts=Facts(pid=1), periods=periods)
+        return PaperWorker([ready(assignment, planned=users)], on_go=[*alive, last])
+
+    return part
+
+
+def test_a_run_is_compared_with_an_earlier_one(tmp_path: Path) -> None:
+    """The comparison comes before the books, quiet or not, and goes into the file; the exit code stays."""
+    earlier = str(tmp_path / "earlier.json")
+    run(tmp_path, answering(80), script=LONG, output=earlier)
+    told = run(
+        tmp_path,
+        answering(120),
+        script=LONG,
+        output=str(tmp_path / "later.json"),
+        baseline=earlier,
+        quiet=True,
+    )
+
+    assert told.code == 0
+    assert in_order(told.out, "Compared with t1", "http.response_time.p95", "worse", "Baseline: regression")
+    assert told.report is not None
+    comparison = told.report["grapeshot"]["comparison"]
+    assert (comparison["verdict"], comparison["cautions"]) == ("regression", [])
+    assert comparison["slices"] >= 11
+
+
+def test_a_run_with_other_phases_is_shown_and_not_judged(tmp_path: Path) -> None:
+    """The report tells its phases, so that a changed plan is noticed."""
+    earlier = str(tmp_path / "earlier.json")
+    run(tmp_path, answering(80), script=LONG, output=earlier)
+    told = run(tmp_path, answering(120), script=LONG.replace("14", "15"), baseline=earlier)
+
+    assert "the phases differ" in told.out
+    assert "Baseline: no evidence" in told.out
+
+
+@pytest.mark.parametrize("content", [None, "", '{"aggregate": '])
+def test_an_earlier_report_that_cannot_be_used_is_refused_before_the_run(
+    tmp_path: Path, content: str | None
+) -> None:
+    """No such file, an empty one, or half of one: better now than after the load."""
+    path = tmp_path / "earlier.json"
+    if content is not None:
+        path.write_text(content)
+
+    with pytest.raises(BaselineRefused, match=re.escape(str(path))) as caught:
+        run(tmp_path, baseline=str(path))
+    assert caught.value.cause
+    assert "--baseline" in caught.value.remedy
+
+
+def test_a_run_without_a_baseline_is_not_compared(tmp_path: Path) -> None:
+    """Nothing is said of a comparison that nobody asked for."""
+    told = run(tmp_path, output=str(tmp_path / "report.json"))
+
+    assert "Compared" not in told.out
+    assert told.report is not None
+    assert told.report["grapeshot"]["comparison"] is None
+    assert [phase["rate"] for phase in told.report["grapeshot"]["settings"]["phases"]] == [4, 0]

@@ -26,10 +26,10 @@ def comparison_block(comparison: Comparison) -> str:
         ).rstrip()
         for row in rows
     ]
-    slices = plural(comparison.slices, "slice")
+    of_slices = f", the middle of {plural(comparison.slices, 'slice')} of 10 s" if comparison.metrics else ""
     return "\n".join(
         [
-            f"Compared with {plain(comparison.baseline)}, the middle of {slices} of 10 s:",
+            f"Compared with {plain(comparison.baseline)}{of_slices}:",
             *(table if comparison.metrics else ["  nothing can be compared"]),
             f"Baseline: {comparison.verdict}",
             *(f"  - {plain(caution)}" for caution in comparison.cautions),
