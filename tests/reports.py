@@ -23,7 +23,7 @@ BY_ENDPOINT = "plugins.metrics-by-endpoint"
 def period(index: int, *, requests: int = 100, times: dict[float, int] | None = None) -> Period:
     """The index-th window after the start, its requests spread over all of it; times in ms."""
     start = START + index * 10_000
-    values = {50.0: requests} if times is None else times
+    values = ({50.0: requests} if requests else {}) if times is None else times
     return Period(
         start=start,
         counters={"http.requests": requests},

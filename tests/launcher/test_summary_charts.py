@@ -117,7 +117,7 @@ def test_without_a_response_there_is_one_chart() -> None:
 
 @given(
     st.dictionaries(
-        st.integers(0, 10**7), st.tuples(st.integers(0, 10**9), st.floats(-1e3, 1e12)), max_size=30
+        st.integers(0, 10**7), st.tuples(st.integers(0, 10**9), st.floats(-1e3, 1e12)), max_size=12
     ),
     st.floats(-1e6, 1e6),
 )
