@@ -58,6 +58,8 @@ class _Reader(HTMLParser):
                 self.page.headings.append("")
             case "code":
                 self.page.codes.append("")
+            case _:
+                pass
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open, f"</{tag}> closes nothing"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as Xml
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -111,6 +111,7 @@ def test_the_main_figures_are_properties() -> None:
     assert nothing & {"requests", "requestsPerSecond", "errorRate", "responseTime.p95"} == set()
 
 
+@settings(deadline=None)
 @given(
     st.text(min_size=1)
     | st.sampled_from(["]]>", "<x>&amp;", "\x00\x1b[31m", "\ud800", "\ufffe\uffff", "\r\n\t", "\"'"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grapeshot_launcher.results.report import Report
@@ -115,6 +115,7 @@ def test_without_a_response_there_is_one_chart() -> None:
     assert len(drawn(run(period(0, times={}), period(1, times={})))) == 1
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.integers(0, 10**7), st.tuples(st.integers(0, 10**9), st.floats(-1e3, 1e12)), max_size=12

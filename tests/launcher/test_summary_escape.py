@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grapeshot_launcher.errors import SettingsRefused
@@ -108,6 +108,7 @@ def shape(page: Page) -> tuple[list[str], list[list[int]], int]:
 
 
 @pytest.mark.parametrize("kind", PAGES)
+@settings(deadline=None)
 @given(text=HOSTILE)
 @example(text="".join(NASTY))
 @example(text=" ".join(NASTY))
@@ -123,6 +124,7 @@ def test_no_text_changes_a_page(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PAGES)
+@settings(deadline=None)
 @given(text=HOSTILE)
 @example(text="".join(NASTY))
 def test_a_page_can_be_printed_and_written(kind: str, text: str) -> None:
@@ -135,6 +137,7 @@ def test_a_page_can_be_printed_and_written(kind: str, text: str) -> None:
     assert not re.search(r"^\s*::", markdown, re.MULTILINE)
 
 
+@settings(deadline=None)
 @given(text=HOSTILE)
 def test_names_are_shown_as_they_are(text: str) -> None:
     """What a reader sees in a page is the text, its unprintable signs as escapes, up to its limit."""
@@ -144,6 +147,7 @@ def test_names_are_shown_as_they_are(text: str) -> None:
     assert shown.codes == ([expected] if expected.strip() else [])
 
 
+@settings(deadline=None)
 @given(text=HOSTILE)
 def test_sentences_are_shown_as_they_are(text: str) -> None:
     """Words in code and words outside read on; only the backticks of a quotation become the code they meant."""
@@ -152,6 +156,7 @@ def test_sentences_are_shown_as_they_are(text: str) -> None:
     assert shown.replace("`", "").strip() == plain(text).replace("`", "").strip()
 
 
+@settings(deadline=None)
 @given(text=HOSTILE)
 def test_a_command_can_not_be_broken_out_of(text: str) -> None:
     """The block of the command holds all of it, empty lines and fences too."""
@@ -162,6 +167,7 @@ def test_a_command_can_not_be_broken_out_of(text: str) -> None:
     assert set(page.elements) == {"pre", "code", "h2"}
 
 
+@settings(deadline=None)
 @given(text=HOSTILE, length=st.integers(10, 300))
 def test_texts_are_cut(text: str, length: int) -> None:
     """A text shows at most its limit of characters, the escapes counted."""
