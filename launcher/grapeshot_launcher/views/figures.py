@@ -181,7 +181,12 @@ def endpoints(totals: Totals) -> dict[str, Endpoint]:
             found[endpoint] = Endpoint(sketch=sketch, codes=codes[f"{space}.{endpoint}"])
     for space in spaces:
         for name, count in _named(totals, f"{space}.").items():
-            endpoint, sign, error = name.partition(".errors.")
+            coded = _CODED.fullmatch(name)
+            if coded and coded[1] in found:
+                continue
+            endpoint, sign, error = name.rpartition(".errors.")
+            if endpoint not in found:
+                endpoint, sign, error = name.partition(".errors.")
             if sign:
                 found.setdefault(endpoint, Endpoint()).errors[error] += count
     return found

@@ -143,7 +143,7 @@ def _chart(title: str, unit: str, values: Sequence[float], across: tuple[float, 
 
 def _top(value: float) -> float:
     """Give the end of an axis, above a value: one that the renderer (d3's ticks) divides into 7 to 10 steps."""
-    if value <= 0:
+    if value <= 1:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(power * part for part in _ENDS if power * part >= value)

@@ -31,7 +31,8 @@ NAME_LENGTH: Final = 120  # characters of a name that are shown
 SENTENCE_LENGTH: Final = 400
 _UNBROKEN: Final = 40  # characters of a name that stay on one line
 
-_HARMLESS: Final = frozenset(string.ascii_letters + string.digits + " .,-/()=%")
+_HARMLESS: Final = string.ascii_letters + string.digits + " .,-/()=%"
+_NUMBERS: Final = {sign: f"&#{sign};" for sign in range(128) if chr(sign) not in _HARMLESS}
 _ENDING: Final = ",;:.!?…"
 _OPENING, _CLOSING = "([{\"'“‘", ")]}\"'”’"
 _PAIRS: Final = frozenset(zip(_OPENING, _CLOSING, strict=True))
@@ -48,7 +49,7 @@ def escaped(text: str) -> Html:
     >>> escaped("<b> #1")
     '&#60;b&#62; &#35;1'
     """
-    return Html("".join(c if c in _HARMLESS or not c.isascii() else f"&#{ord(c)};" for c in plain(text)))
+    return Html(plain(text).translate(_NUMBERS))
 
 
 def shortened(text: str, length: int) -> str:
@@ -81,7 +82,7 @@ def prose(text: str, *, length: int = SENTENCE_LENGTH) -> Html:
     spoken = shortened(text, length).split("`")
     if len(spoken) % 2 == 0:  # the last one opens a quotation that never ends
         spoken[-2:] = ["`".join(spoken[-2:])]
-    return Html("".join(_words(part) if index % 2 == 0 else code(part) for index, part in enumerate(spoken)))
+    return Html("".join(_quoted(part) if index % 2 else _words(part) for index, part in enumerate(spoken)))
 
 
 def lines(text: str, *, length: int) -> Html:
@@ -96,6 +97,10 @@ def block(text: str, *, length: int = 4_000) -> Html:
     text = text if len(text) <= length else text[: length - 1] + "…"
     shown = "\n".join(map(escaped, text.split("\n")))
     return Html(f"<pre><code>{shown}</code></pre>")
+
+
+def _quoted(text: str) -> str:
+    return code(text, length=SENTENCE_LENGTH) if text.strip() else escaped(f"`{text}`")
 
 
 def _words(text: str) -> str:

@@ -13,9 +13,10 @@ from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.figures import Figures, Users, expectations
 from grapeshot_launcher.views.summary.escape import Html, code, prose
 from grapeshot_launcher.views.summary.numbers import change, count, exactly, measured, percent, spread, things
-from grapeshot_launcher.views.summary.tables import bullets, first, joined, paragraph, table
+from grapeshot_launcher.views.summary.tables import bullets, first, joined, more, paragraph, table
 
-_VALUES: Final = 5  # of one check that are shown
+_VALUES: Final = 3  # of one check that are shown
+_VALUE_NAME: Final = 80  # characters
 _JUDGED: Final = {"worse": "🔴 worse", "better": "🟢 better", "no evidence": "⚪ no evidence"}
 _DOUBT: Final = Html("Held against numbers that can't be trusted, so they say little about the target.")
 
@@ -55,13 +56,19 @@ def _mark(check: CheckOutcome) -> Html:
 
 
 def _found(check: CheckOutcome) -> Html:
-    values = [Html(f"{code(name)} = <b>{exactly(value)}</b>") for name, value in check.values.items()]
-    missing = [Html(f"{code(name)} was never measured") for name in check.missing]
-    problem = [prose(check.problem, length=200)] if check.problem else []
-    found = [*problem, *missing[:_VALUES], *values[:_VALUES]]
-    if (hidden := len(values) + len(missing) + len(problem) - len(found)) > 0:
-        found.append(Html(f"… and {hidden:,} more"))
+    """Say what is wrong with a check, which metrics it missed, what it used; a few of each."""
+    found = [prose(check.problem, length=200)] if check.problem else []
+    found += [_named(name, "was never measured") for name in check.missing[:_VALUES]]
+    values = list(check.values.items())[:_VALUES]
+    found += [_named(name, f"= <b>{exactly(value)}</b>") for name, value in values]
+    hidden = max(len(check.missing) - _VALUES, 0) + len(check.values) - len(values)
+    if hidden:
+        found.append(Html(more(hidden)))
     return joined(found, "<br>") or Html("holds" if check.ok else "does not hold")
+
+
+def _named(name: str, told: str) -> Html:
+    return Html(f"{code(name, length=_VALUE_NAME)} {told}")
 
 
 # ---- comparison ----
