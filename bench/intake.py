@@ -117,7 +117,10 @@ def table(
     lags = [shown - end / 1000 for shown, end in zip(paper.shown, ends, strict=False)]
     own = [shown - swarm.last_of_window[end] for shown, end in zip(paper.shown, ends, strict=False)]
     rows: Sequence[tuple[str, str]] = [
-        ("workers, metric names, requests/s of each", f"{ground.workers:,}, {swarm.names}, {chosen.requests:g}"),
+        (
+            "workers, metric names, requests/s of each",
+            f"{ground.workers:,}, {swarm.names}, {chosen.requests:g}",
+        ),
         ("messages taken, of kB each", f"{swarm.taken:,} of {swarm.characters / swarm.taken / 1000:.1f}"),
         ("messages/s that come", f"{come:,.0f}"),
         ("messages/s one core takes", f"{swarm.taken / loop.worked:,.0f}"),
@@ -135,7 +138,9 @@ def table(
 
 def prepared(folder: Path, chosen: argparse.Namespace) -> Test:
     script = folder / "script.yml"
-    script.write_text(SCRIPT.format(seconds=chosen.periods * 10, users=chosen.workers * USERS), encoding="utf-8")
+    script.write_text(
+        SCRIPT.format(seconds=chosen.periods * 10, users=chosen.workers * USERS), encoding="utf-8"
+    )
     run = RunOptions(script=str(script), output=str(folder / "report.json"))
     test = prepare(run, environ={}, now=datetime.fromtimestamp(START, UTC), cpus=1)
     return replace(test, workers=chosen.workers)

@@ -118,7 +118,9 @@ class Swarm:
         self._record = ControlRecord()
         self._feeding: asyncio.Task[None] | None = None
         self.sent = self.taken = self.longest = self.characters = 0
-        self.last_of_window: dict[int, float] = {}  # window's end → when the last message that completes it was sent
+        self.last_of_window: dict[
+            int, float
+        ] = {}  # window's end → when the last message that completes it was sent
         self.names = self.first_end = 0
 
     def prepare(self, interval: float) -> None:

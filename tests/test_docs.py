@@ -71,11 +71,42 @@ def test_links_within_the_documentation_lead_somewhere(page: Path) -> None:
 
 def test_make_targets_in_the_documentation_exist() -> None:
     """`make x` is a target of the Makefile."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {name for page in DOCS for name in re.findall(r"`?\bmake ([a-z]+)`", page.read_text())}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {name for page in DOCS for name in re.findall(r"`?\bmake ([a-z-]+)`", page.read_text())}
 
     assert named
     assert named <= targets
+
+
+@pytest.mark.timeout(120)  # workers start slowly on a busy machine
+def test_the_demo_shows_a_run_from_its_beginning_to_its_clean_up(tmp_path: Path) -> None:
+    """What stands in AWS, the workers, the load, live periods, the summary, what was removed; exit code 0."""
+    command = [sys.executable, str(ROOT / "tests/demo.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
+    parts = [
+        "$ grapeshot run-lambda --emulate ",
+        " - Lambda function: artilleryio-grapeshot-",
+        " - Lambda role ARN: arn:aws:iam::",
+        " - Bucket: artilleryio-test-data-",
+        " - Queue: artilleryio-",
+        "3 workers ready; the load starts in ",
+        "Phase started: Warm up",
+        "Metrics for period to: ",
+        "Metrics for period to: ",
+        "All VUs finished.",
+        "Summary report @ ",
+        "Log file: report.json",
+        "Virtual users: 185 planned = 185 started",
+        "Verdict: pass",
+        "Removed: queue artilleryio-",
+        "Removed: ",
+        "grapeshot's exit code was 0.",
+    ]
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(".*".join(map(re.escape, parts)), done.stdout, re.DOTALL), done.stdout
+    assert done.stderr == ""
+    assert json.loads((tmp_path / "report.json").read_text())["grapeshot"]["verdict"] == "pass"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

@@ -154,8 +154,9 @@ class _Step:
     def prevented(self, error: GrapeshotError) -> None:
         """Show what prevented the run; after its report, only beside it."""
         folder = PurePosixPath(self.inputs.working_directory or "") if self.inputs else PurePosixPath()
-        for annotation in of_failure(error, folder=folder):
-            self.runner.annotate(annotation)
+        if self.report is None or error.message not in self.report.verdict.reasons:
+            for annotation in of_failure(error, folder=folder):
+                self.runner.annotate(annotation)
         if self.report is not None:
             self.set_outputs({"exit-code": str(int(error.exit_code))})
             return

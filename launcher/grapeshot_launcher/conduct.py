@@ -148,10 +148,17 @@ async def assemble(
                     f"After {limits.ready:.0f} s these workers were not ready: {_names(awaited)} of {len(crew.here)}.",
                     cause=limits.late_cause,
                     remedy=limits.late_remedy,
+                    workers=awaited,
                 )
-            case Said(message=Failed() as failed):
+            case Said(index=index, message=Failed() as failed):
+                if counted:
+                    audience.heard(failed, clock())
                 raise WorkerFailed(
-                    failed.message, cause=failed.cause, remedy=failed.remedy, exit_code=failed.exit_code
+                    failed.message,
+                    cause=failed.cause,
+                    remedy=failed.remedy,
+                    exit_code=failed.exit_code,
+                    workers=[index],
                 )
             case Said(index=index, message=Ready() as ready):
                 awaited.discard(index)

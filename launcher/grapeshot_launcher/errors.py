@@ -5,6 +5,8 @@ Leaves to others: deciding that something failed, and printing (`__main__`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from grapeshot_worker.errors import Exit, GrapeshotError, Problem, ScriptError
 
 
@@ -17,12 +19,19 @@ class BaselineRefused(GrapeshotError):
 
 
 class WorkerFailed(GrapeshotError):
-    """A worker could not start, or not in time."""
+    """A worker could not start, or not in time; `workers` are the indices of those known to be at fault."""
 
     def __init__(
-        self, message: str, *, cause: str = "", remedy: str = "", exit_code: int = Exit.WORKER
+        self,
+        message: str,
+        *,
+        cause: str = "",
+        remedy: str = "",
+        exit_code: int = Exit.WORKER,
+        workers: Iterable[int] = (),
     ) -> None:
         super().__init__(message, cause=cause, remedy=remedy, exit_code=exit_code)
+        self.workers = frozenset(workers)
 
 
 class SettingsRefused(GrapeshotError):

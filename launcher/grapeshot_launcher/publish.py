@@ -1,4 +1,4 @@
-"""The end of a run: its report put together, printed, written to its file.
+"""The end of a run: its report put together, printed, written to its file; also of one that made no load.
 
 Leaves to others: the parts of a report (results), their words (views), the load (conduct).
 
@@ -15,7 +15,7 @@ from signal import Signals
 from typing import Any
 
 from grapeshot_launcher.conduct import Load
-from grapeshot_launcher.errors import OutputRefused, noted
+from grapeshot_launcher.errors import OutputRefused, WorkerFailed, noted, told
 from grapeshot_launcher.options.again import without_login
 from grapeshot_launcher.prepare import Test
 from grapeshot_launcher.results.baseline import compare
@@ -24,7 +24,7 @@ from grapeshot_launcher.results.collect import Collector
 from grapeshot_launcher.results.comparable import phases_told
 from grapeshot_launcher.results.ensure import run_checks
 from grapeshot_launcher.results.report import Apdex, Report
-from grapeshot_launcher.results.verdict import Stopped, judge
+from grapeshot_launcher.results.verdict import Stopped, Verdict, judge
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.views.comparison import comparison_block
 from grapeshot_launcher.views.console import (
@@ -33,6 +33,8 @@ from grapeshot_launcher.views.console import (
     checks_block,
     finished_line,
     log_file_line,
+    no_load_line,
+    plain_lines,
     summary_block,
     verdict_lines,
 )
@@ -76,15 +78,47 @@ def make_report(
         apdex=None if plugins.apdex is None else Apdex.of(totals, plugins.apdex),
         warnings=tuple(map(noted, test.warnings)),
         suppressed=plugins.suppressed,
-        settings={
-            "target": without_login(test.script.target),
-            "workers": test.workers,
-            "name": test.options.name,
-            "phases": phases_told(test.script.phases, copies=test.workers if test.copies else 1),
-            **facts,
-        },
+        settings=_settings(test, facts),
     )
     return report if test.baseline is None else replace(report, comparison=compare(report, test.baseline))
+
+
+def make_refusal(
+    test: Test,
+    error: WorkerFailed,
+    collector: Collector,
+    *,
+    started: float,
+    ended: float,
+    facts: Mapping[str, Any],
+) -> Report:
+    """Put the report of a run together whose workers did not all get ready: every planned user is lost.
+
+    It lists the workers at fault alone; the others were sent away before they had anything to do.
+    """
+    return Report(
+        run_id=test.run_id,
+        script=test.options.script,
+        started_at=started,
+        ended_at=ended,
+        verdict=Verdict(kind="invalid", exit_code=error.exit_code, reasons=(error.message,)),
+        totals=Totals(),
+        periods=(),
+        books=Books.of(test.planned(), {}, ()),
+        workers=tuple(end for end in collector.ends() if end.worker.index in error.workers),
+        warnings=tuple(map(noted, test.warnings)),
+        settings=_settings(test, facts),
+    )
+
+
+def _settings(test: Test, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "target": without_login(test.script.target),
+        "workers": test.workers,
+        "name": test.options.name,
+        "phases": phases_told(test.script.phases, copies=test.workers if test.copies else 1),
+        **facts,
+    }
 
 
 def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
@@ -95,16 +129,7 @@ def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
         report.totals, at=report.ended_at, tz=None, columns=screen.columns, suppressed=report.suppressed
     )
     screen.show(summary)
-    refusal = None
-    if file is not None:
-        try:
-            file.write_bytes(report_file(report))
-        except OSError as error:
-            refusal = OutputRefused(
-                f"The report could not be written to {file}", cause=error.strerror or str(error)
-            )
-        else:
-            screen.show(log_file_line(str(file)))
+    refusal = _write(report, screen, file=file)
     if report.apdex is not None:
         screen.say("\n" + apdex_line(report.apdex))
     if report.checks:
@@ -115,6 +140,27 @@ def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
     _verdict(report, screen)
     if refusal is not None:
         raise refusal
+
+
+def publish_refusal(report: Report, screen: Screen, *, file: Path | None) -> None:
+    """Print what became of a run that made no load, and write its file; cause and remedy are told elsewhere."""
+    refusal = _write(report, screen, file=file)
+    screen.show(no_load_line(report.books))
+    _verdict(report, screen)
+    if refusal is not None:
+        screen.warn(plain_lines(told(refusal)))
+
+
+def _write(report: Report, screen: Screen, *, file: Path | None) -> OutputRefused | None:
+    """Write a report's file, if there is to be one; give why it could not be written."""
+    if file is None:
+        return None
+    try:
+        file.write_bytes(report_file(report))
+    except OSError as error:
+        return OutputRefused(f"The report could not be written to {file}", cause=error.strerror or str(error))
+    screen.show(log_file_line(str(file)))
+    return None
 
 
 def _verdict(report: Report, screen: Screen) -> None:

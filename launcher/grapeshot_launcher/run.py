@@ -18,14 +18,14 @@ from typing import Any, Literal
 
 from grapeshot_launcher.conduct import assemble, conduct_load, conduct_section
 from grapeshot_launcher.crew import Crew, Inbox
-from grapeshot_launcher.errors import noted, told
+from grapeshot_launcher.errors import WorkerFailed, noted, told
 from grapeshot_launcher.options import RunOptions
 from grapeshot_launcher.options.again import command_line
 from grapeshot_launcher.origin import origin
 from grapeshot_launcher.platforms import Platform
 from grapeshot_launcher.platforms.processes import Processes, usable_cpus
 from grapeshot_launcher.prepare import Test, prepare
-from grapeshot_launcher.publish import make_report, publish
+from grapeshot_launcher.publish import make_refusal, make_report, publish, publish_refusal
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.settle import settle
@@ -122,8 +122,16 @@ async def tell(test: Test, stage: Stage) -> int:
     variables = await _section("before", test, stage, watch, {}) if test.script.before else {}
     began = stage.clock()
     assignments = test.assignments("load", variables)
-    async with Crew(stage.platform, assignments, stage.inbox) as crew:
-        load = await conduct_load(crew, watch, clock=stage.clock)
+    try:
+        async with Crew(stage.platform, assignments, stage.inbox) as crew:
+            load = await conduct_load(crew, watch, clock=stage.clock)
+    except WorkerFailed as error:  # none was ready to make load; what fails later is in `load`
+        refused = make_refusal(
+            test, error, watch.collector, started=began, ended=stage.clock(), facts=stage.facts()
+        )
+        stage.keep(refused)
+        publish_refusal(refused, stage.screen, file=test.report)
+        raise
     ended = stage.clock()
     await settle(watch.collector, stage.platform, assignments)
     watch.over(ended, stopped=load.stopped_by is not None)

@@ -221,6 +221,7 @@ async def play(
             aws=await heeding(inbox, asyncio.to_thread(_aws, options.region, log_in)),
             call=Threads(),
             warn=lambda text: screen.warn(plain_lines(f"Warning: {text}")),
+            tell=screen.show,
         )
         desired = await heeding(inbox, _desired(settled, reach, image))
         standing = await heeding(inbox, stack.enter_async_context(provisioned(reach, desired)))

@@ -303,9 +303,9 @@ def test_live_numbers() -> None:
     collector.take(ready(0, planned=30), T0)
     collector.take(ready(1, planned=20), T0)
     collector.take(
-        progress(0, 2, T0 + 1, first, tally=Tally(planned=30, started=7, active=3, completed=4)), T0
+        progress(0, 2, T0 + 1, first, tally=Tally(planned=30, started=7, active=3, completed=4)), T0 + 1
     )
-    collector.take(progress(1, 2, T0 + 2, tally=Tally(planned=20, started=2, active=1, failed=1)), T0)
+    collector.take(progress(1, 2, T0 + 2, tally=Tally(planned=20, started=2, active=1, failed=1)), T0 + 2)
     live = collector.live()
 
     assert (live.planned, live.started, live.active, live.completed, live.failed) == (50, 9, 4, 4, 1)
@@ -325,6 +325,19 @@ def test_the_live_rate_forgets() -> None:
     live = collector.live()
 
     assert (live.requests, live.requests_per_second) == (1120, 4.0)
+
+
+def test_the_live_rate_stays_as_the_workers_end() -> None:
+    """Who has finished has reported until the end of the last window, which is still to come: that is not now."""
+    collector = Collector(RUN, 2)
+    for second in range(1, 13):
+        for index in range(2):
+            collector.take(progress(index, second, T0 + second, window(second // 10, 20)), T0 + second)
+    before = collector.live().requests_per_second
+    collector.take(progress(0, 13, T0 + 20, window(1, 20)), T0 + 13)
+
+    assert before == 40.0
+    assert collector.live().requests_per_second == 38.0
 
 
 def test_an_old_tally_does_not_replace_a_newer_one() -> None:

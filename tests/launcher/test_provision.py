@@ -49,11 +49,13 @@ async def provision(
     *,
     work: Callable[[Standing], Awaitable[None]] = nothing,
     warnings: list[str] | None = None,
+    told: list[str] | None = None,
     now: float = NOW,
 ) -> Standing:
     """Provision, work, and clean up; gives what stood meanwhile."""
     said: list[str] = [] if warnings is None else warnings
-    reach = Reach(aws=aws, call=inline, warn=said.append)
+    heard: list[str] = [] if told is None else told
+    reach = Reach(aws=aws, call=inline, warn=said.append, tell=heard.append)
     async with provisioned(reach, desired, now=lambda: now) as standing:
         await work(standing)
     return standing
@@ -105,17 +107,21 @@ def test_a_later_run_makes_only_its_own_things() -> None:
 
 
 def test_afterwards_the_runs_own_things_are_gone() -> None:
-    """Queue, control record and what the workers wrote; the metadata stays for its week."""
-    aws = FakeAws()
+    """Queue, control record and what the workers wrote; the metadata stays for its week. The user is told."""
+    aws, told = FakeAws(), list[str]()
 
     async def write(standing: Standing) -> None:
         for n in range(2500):
             aws.put_object(standing.bucket, f"{run_prefix(RUN)}claims/load-0-{n}", b"")
 
-    run_virtually(provision(aws, work=write))
+    run_virtually(provision(aws, work=write, told=told))
 
     assert aws.queues == {}
     assert list(aws.objects) == [f"metadata/{RUN}.json"]
+    assert told == [
+        f"Removed: queue {SITE.queue(RUN)}",
+        f"Removed: 2501 objects of the run from bucket {SITE.bucket}",
+    ]
     assert json.loads(aws.objects[f"metadata/{RUN}.json"]) == {"run_id": RUN, "workers": 3}
 
 

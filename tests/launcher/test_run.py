@@ -99,14 +99,17 @@ def run(
     *,
     script: str = SCRIPT,
     signals: Mapping[float, Signals] | None = None,
+    out: io.StringIO | None = None,
+    err: io.StringIO | None = None,
     **flags: Any,
 ) -> Told:
     """Tell a run on virtual time; `signals` come at seconds from its beginning."""
+    out, err = out or io.StringIO(), err or io.StringIO()
     path = tmp_path / "script.yml"
     path.write_text(script, encoding="utf-8")
     options = RunOptions(script=str(path), **flags)
     test = prepare(options, environ={"ARTILLERY_TEST_RUN_ID": "t1"}, now=NOON, cpus=2)
-    platform, out, err = PaperPlatform(part), io.StringIO(), io.StringIO()
+    platform = PaperPlatform(part)
 
     async def main() -> int:
         loop = asyncio.get_running_loop()
@@ -289,9 +292,61 @@ def test_a_crashed_worker_gives_its_exit_code(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_cannot_start_refuses_the_run(tmp_path: Path) -> None:
-    """There is no report, because there was no load."""
+    """There was no load: the report says that every user was lost, and names who is to blame."""
+    file = tmp_path / "report.json"
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if assignment.share.index == 0:
+            return good(assignment)
+        return PaperWorker([failed(assignment, 1, after=0.2, message="bad hooks")])
+
     with pytest.raises(WorkerFailed, match="bad hooks"):
-        run(tmp_path, lambda a: PaperWorker([failed(a, 1, after=0.1, message="bad hooks")]))
+        run(tmp_path, part, output=str(file))
+
+    report = json.loads(file.read_text(encoding="utf-8"))["grapeshot"]
+    assert (report["verdict"], report["reasons"], report["exitCode"]) == ("invalid", ["bad hooks"], 11)
+    assert [(one["index"], one["state"], one["failure"]) for one in report["workers"]] == [
+        (1, "failed", "bad hooks")
+    ]
+    assert (report["books"]["planned"], report["books"]["lost"], report["books"]["balanced"]) == (
+        14,
+        14,
+        True,
+    )
+
+
+def test_a_worker_that_is_never_ready_is_in_the_report(tmp_path: Path) -> None:
+    """It is lost; the screen has books and verdict, the error the rest."""
+    file, told = tmp_path / "report.json", io.StringIO()
+
+    with pytest.raises(WorkerFailed, match="not ready: 2 of 2"):
+        run(tmp_path, lambda a: good(a) if a.index == 0 else PaperWorker([]), output=str(file), out=told)
+
+    report = json.loads(file.read_text(encoding="utf-8"))["grapeshot"]
+    assert [(one["index"], one["state"]) for one in report["workers"]] == [(1, "lost")]
+    assert in_order(
+        told.getvalue(),
+        f"Log file: {file}",
+        "Virtual users: 14 planned = 14 lost: no load was made",
+        "Verdict: invalid",
+        "  - After 30 s these workers were not ready: 2 of 2.",
+    )
+
+
+def test_a_refused_run_s_report_that_can_t_be_written_hides_nothing(tmp_path: Path) -> None:
+    """Why there was no load is the error; that there is no report is told beside it."""
+    file, errors = tmp_path / "out" / "report.json", io.StringIO()
+    file.parent.mkdir()
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if file.parent.exists():
+            file.parent.rmdir()
+        return PaperWorker([failed(assignment, 1, after=0.2, message="bad hooks")])
+
+    with pytest.raises(WorkerFailed, match="bad hooks"):
+        run(tmp_path, part, output=str(file), err=errors)
+
+    assert f"The report could not be written to {file}" in errors.getvalue()
 
 
 def test_quiet_leaves_the_id_the_author_s_lines_and_the_checks(tmp_path: Path) -> None:

@@ -66,9 +66,10 @@ async def _expire_objects(reach: Reach, bucket: str) -> None:
         await reach.call(reach.aws.put_lifecycle, bucket, rules)
 
 
-async def remove_objects(reach: Reach, bucket: str, prefix: str) -> None:
-    """Delete every object with a prefix."""
-    last = ""
+async def remove_objects(reach: Reach, bucket: str, prefix: str) -> int:
+    """Delete every object with a prefix; tell how many there were."""
+    last, removed = "", 0
     while keys := await reach.call(reach.aws.list_objects, bucket, prefix, after=last):
         await reach.call(reach.aws.delete_objects, bucket, keys)
-        last = keys[-1]
+        last, removed = keys[-1], removed + len(keys)
+    return removed

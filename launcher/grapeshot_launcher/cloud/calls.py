@@ -55,13 +55,21 @@ class Threads:
             raise
 
 
+def nobody(text: str) -> None:
+    """Hear it, and keep it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reach:
-    """The account within reach: its calls, how they are made, and where to say what is no failure."""
+    """The account within reach: its calls, how they are made, and where to say what is no failure.
+
+    `tell` hears what was taken away; what was made is among the results.
+    """
 
     aws: Aws
     call: Call
     warn: Callable[[str], None]
+    tell: Callable[[str], None] = nobody
 
 
 async def again(

@@ -100,7 +100,8 @@ class ControlObject:
         async def withdraw() -> None:
             # After a claim whose answer never came, the record itself tells whose it is.
             if self._claimed or await self._is_as_written():
-                await remove_objects(self._reach, self._bucket, run_prefix(self._run_id))
+                removed = await remove_objects(self._reach, self._bucket, run_prefix(self._run_id))
+                self._reach.tell(f"Removed: {removed} objects of the run from bucket {self._bucket}")
 
         def complain(reason: str) -> None:
             self._reach.warn(

@@ -40,6 +40,7 @@ async def _remove(reach: Reach, name: str) -> None:
         url = await reach.call(reach.aws.queue_url, name)
         if url is not None:
             await reach.call(reach.aws.delete_queue, url)
+            reach.tell(f"Removed: queue {name}")
 
     def complain(reason: str) -> None:
         reach.warn(

@@ -150,7 +150,8 @@ class Collector:
                 state.ready, state.planned = True, message.planned
             case Progress():
                 state.ready, state.at = True, max(state.at, message.at)
-                self._measure(message.periods, message.at)
+                # Who has finished speaks of a moment to come; it was measured by now at the latest.
+                self._measure(message.periods, min(message.at, now))
                 if message.sequence > state.newest:
                     state.newest, state.tally = message.sequence, message.tally
             case Finished():

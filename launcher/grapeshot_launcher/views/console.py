@@ -226,6 +226,11 @@ def books_line(books: Books) -> str:
     return f"Virtual users: {books.planned} planned = {' + '.join(parts)}"
 
 
+def no_load_line(books: Books) -> str:
+    """Say what became of the planned users of a run that made no load."""
+    return f"Virtual users: {books.planned} planned = {books.lost} lost: no load was made"
+
+
 def verdict_lines(verdict: Verdict, *, colour: bool = False) -> str:
     """Say the verdict and below it every reason."""
     code = _GREEN if verdict.kind == "pass" else _RED
