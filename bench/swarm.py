@@ -122,6 +122,7 @@ class Swarm:
             int, float
         ] = {}  # window's end → when the last message that completes it was sent
         self.names = self.first_end = 0
+        self.began = self.ended = 0.0  # CPU seconds at the start of the load, and when the last message was taken
 
     def prepare(self, interval: float) -> None:
         """Make the contents, and hold them against the worker's own way of packing."""
@@ -172,12 +173,14 @@ class Swarm:
 
     async def discard(self, receipts: Sequence[str]) -> None:
         self.taken += len(receipts)
+        self.ended = self._loop.worked
         await asyncio.sleep(ROUND_TRIP)
 
     # ---- the workers ----
 
     async def _feed(self) -> None:
         """Put every worker's messages into the queue at their moments, until all have finished."""
+        self.began, self.taken, self.characters = self._loop.worked, 0, 0
         start = self._record.start_at or 0.0
         self.first_end = (int(start * 1000) // WINDOW_MS + 1) * WINDOW_MS
         interval = self._workers[0][0].flush_interval

@@ -97,6 +97,7 @@ class LambdaWorker:
             if isinstance(message, GrapeshotError):
                 raise message
             yield message
+            del message  # it is large, and the next one may be long in coming
 
     async def output(self) -> AsyncIterator[Line]:
         """Give nothing: what hooks print is in the function's log, in CloudWatch."""

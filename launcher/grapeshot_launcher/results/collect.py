@@ -306,15 +306,15 @@ class Collector:
     def live(self) -> LiveNumbers:
         """Give the numbers of the progress line."""
         states = self._states.values()
-        tally = sum((state.tally for state in states), Tally())
+        tallies = [state.tally for state in states]
         errors = self._errors.most_common(1)
         return LiveNumbers(
             planned=sum(max(state.planned, state.tally.planned) for state in states),
-            started=tally.started,
-            active=tally.active,
-            completed=tally.completed,
-            failed=tally.failed,
-            skipped=tally.skipped,
+            started=sum(tally.started for tally in tallies),
+            active=sum(tally.active for tally in tallies),
+            completed=sum(tally.completed for tally in tallies),
+            failed=sum(tally.failed for tally in tallies),
+            skipped=sum(tally.skipped for tally in tallies),
             requests=self._requests,
             requests_per_second=self._recent_rate(),
             p95=self._latest("http.response_time", 0.95),
@@ -330,11 +330,13 @@ class Collector:
 
         A successor that is ready but has nothing to report yet doesn't hold back its predecessor's windows.
         """
-        live = [
-            state.at for worker, state in self._states.items() if not state.ended and _reports(worker, state)
-        ]
-        unheard = self._first_generation() - self._states.keys()
-        return -math.inf if unheard else min(live, default=math.inf)
+        heard = [worker for worker in self._states if worker.generation == 0]
+        if len(heard) < self._workers:
+            return -math.inf
+        return min(
+            (state.at for worker, state in self._states.items() if not state.ended and _reports(worker, state)),
+            default=math.inf,
+        )
 
     def _recent_rate(self) -> float:
         if not self._recent:

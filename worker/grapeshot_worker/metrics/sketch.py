@@ -213,11 +213,9 @@ class SketchSum:
 
 
 def _add(total: dict[int, int], bins: Mapping[int, int]) -> None:
+    known = total.get
     for index, count in bins.items():
-        if index in total:
-            total[index] += count
-        else:
-            total[index] = count
+        total[index] = known(index, 0) + count
 
 
 def _flat(bins: Mapping[int, int]) -> list[int]:
@@ -236,4 +234,4 @@ def _paired(numbers: Any) -> tuple[dict[int, int], int]:
     total = sum(counts)
     if type(total) is not int or type(sum(indices)) is not int or min(counts) < 0:
         raise ValueError("not a sketch: buckets must be integers")
-    return dict(zip(indices, counts, strict=True)), total
+    return dict(zip(indices, counts)), total  # noqa: B905 - they are of one length, and `strict` takes its time
