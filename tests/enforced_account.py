@@ -120,9 +120,7 @@ class Account:
 
     def __init__(self, aws: EmbeddedAws, iam: IamFront) -> None:
         self.aws, self.iam, self.number = aws, iam, aws.account
-        self.owner = Caller(
-            "owner", aws.environ["AWS_ACCESS_KEY_ID"], aws.environ["AWS_SECRET_ACCESS_KEY"]
-        )
+        self.owner = Caller("owner", aws.environ["AWS_ACCESS_KEY_ID"], aws.environ["AWS_SECRET_ACCESS_KEY"])
         self._clients: dict[tuple[str, Caller], Any] = {}
 
     def caller(self, name: str, policy: str | Mapping[str, Any]) -> Caller:
@@ -174,7 +172,7 @@ class Account:
         *flags: str,
         run_id: str,
         prefix: str = PREFIX,
-        limit: float = 55.0,
+        limit: float = 150.0,
     ) -> Ran:
         """Have a script run by the command, two workers of one process each; it gets `limit` seconds."""
         began = time.monotonic()

@@ -227,7 +227,8 @@ def needs(call: Call) -> Iterator[Need]:
         case "lambda":
             yield from _lambda_needs(call, name, region)
         case "ecr":
-            yield call.operation, _repository(call), region
+            for repository in _repositories(call):
+                yield call.operation, repository, region
         case _:
             yield f"{call.service}:UNMAPPED_{name}", "*", region
 
@@ -259,11 +260,12 @@ def _queue(call: Call) -> str:
     return f"arn:aws:sqs:{call.region}:{account()}:{name}"
 
 
-def _repository(call: Call) -> str:
-    if call.operation in WHOLE_SERVICE or "repositoryName" not in call.json:
-        return "*"
+def _repositories(call: Call) -> list[str]:
+    names = call.json.get("repositoryNames") or [call.json.get("repositoryName")]
+    if call.operation in WHOLE_SERVICE or None in names:
+        return ["*"]
     owner = call.json.get("registryId") or account()
-    return f"arn:aws:ecr:{call.region}:{owner}:repository/{call.json['repositoryName']}"
+    return [f"arn:aws:ecr:{call.region}:{owner}:repository/{name}" for name in names]
 
 
 def _iam_needs(call: Call, name: str, context: Context) -> Iterator[Need]:

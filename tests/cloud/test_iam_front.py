@@ -244,7 +244,9 @@ def test_the_audit_is_the_least_policy(account: Documented) -> None:
 def test_an_attached_policy_counts_at_once(account: Documented) -> None:
     """A managed policy that is made and attached in the test is the one that is enforced."""
     iam = account.client("iam", account.account.owner)
-    later = account.account.caller("later", {"Version": "2012-10-17", "Statement": [allow("sqs:ListQueues", "*")]})
+    later = account.account.caller(
+        "later", {"Version": "2012-10-17", "Statement": [allow("sqs:ListQueues", "*")]}
+    )
     with pytest.raises(ClientError):
         account.client("s3", later).head_bucket(Bucket=BUCKET)
     document = {"Version": "2012-10-17", "Statement": [allow("s3:ListBucket", f"arn:aws:s3:::{BUCKET}")]}

@@ -277,6 +277,21 @@ def test_a_run_id_used_again_at_once_gets_a_queue_of_another_name() -> None:
     assert aws.queues == {}
 
 
+def test_a_queue_that_may_not_be_made_is_not_looked_for() -> None:
+    """There is none; a warning that it could not be removed would only hide the reason."""
+    aws = prepared()
+    run_virtually(provision(aws, replace(DESIRED, run_id="another")))
+    turn = aws.calls.index("create_queue") + 1
+    aws.calls.clear()
+    aws.fail_at, aws.fault = turn, AccessDenied("denied")
+    warnings: list[str] = []
+    with pytest.raises(AccessDenied):
+        run_virtually(provision(aws, warnings=warnings))
+
+    assert warnings == []
+    assert "queue_url" not in aws.calls
+
+
 # The bucket
 
 

@@ -334,6 +334,20 @@ def test_a_control_record_that_can_t_be_read_counts_as_no_sign_of_life(tmp_path:
     assert stage.took < 10 + LEASE_LIMIT + 6
 
 
+def test_a_control_record_that_is_denied_ends_the_load_with_its_lease(tmp_path: Path) -> None:
+    """A policy that changed during the run: the worker tries for as long as its lease lasts, then says what to allow."""
+    denied = CloudError(
+        "AWS refused s3:GetObject", remedy="Allow s3:GetObject in a policy of the workers' role.", passing=True
+    )
+    deny = {2: GO, 10: lambda c: c.fail("get", denied, times=math.inf)}
+    stage = Stage(tmp_path / "home", timeline=deny, part=endless)
+
+    assert stage.play().state == "failed"
+    assert stage.took < 10 + LEASE_LIMIT + 6
+    assert "refused s3:GetObject" in stage.last.cause
+    assert stage.last.remedy.startswith("Allow s3:GetObject in a policy of the workers' role, and start")
+
+
 def test_a_garbled_control_record_stops_nothing_at_once(tmp_path: Path) -> None:
     """The next one may be whole again."""
     garbled = {CONTROL: b"{"}
