@@ -31,6 +31,8 @@ LIMIT = 200.0  # s of a run that AWS fails: the limits of every wait, and this m
 Who = Literal["launcher", "worker"]
 End = Literal["refused", "passes", "warned"]
 
+EVERYTHING = {"Version": "2012-10-17", "Statement": [allow("*", "*")]}
+
 # What a run makes of an operation that fails for good: it is refused, it does without, or it warns of what it lacks.
 OPERATIONS: dict[tuple[Who, str], End] = {
     ("launcher", "sts:GetCallerIdentity"): "refused",
@@ -126,7 +128,7 @@ class Seens:
 def seens(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seens]:
     script = write_script(tmp_path_factory.mktemp("faults"), target.url)
     with enforced() as account, ThreadPoolExecutor(AT_ONCE) as pool:
-        caller = account.caller("good", {"Statement": [allow("*", "*")]})
+        caller = account.caller("good", EVERYTHING)
         running = pool.submit(account.run, caller, script, run_id="good", limit=LIMIT)
         numbered = list(enumerate(CASES))
         found = list(pool.map(lambda case: play(account, script, *case), numbered))
@@ -144,7 +146,7 @@ def seens(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def play(account: Account, script: Path, number: int, case: Case) -> Seen:
     """Have a test run in a part of the account where nothing is yet, with one fault."""
     run_id, prefix = f"fault-{number}", f"artilleryio-f{number}"
-    caller = account.caller(run_id, {"Statement": [allow("*", "*")]})
+    caller = account.caller(run_id, EVERYTHING)
     account.aws.faults.add(fault(account, case, caller, prefix))
     ran = account.run(caller, script, "--timeout", "75", run_id=run_id, prefix=prefix, limit=LIMIT)
     return Seen(ran, account.left(run_id, prefix))

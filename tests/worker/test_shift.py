@@ -17,6 +17,7 @@ from test_unpack import archive
 from crew_on_paper import NEVER, PaperWorker, failed, finished, progress, ready
 from fakes import HICCUP, NO_QUEUE, MemoryCloud
 from grapeshot_worker.courier import RETRY_LIMIT, at_once
+from grapeshot_worker.errors import CloudError
 from grapeshot_worker.invocation import (
     LEASE_LIMIT,
     ControlRecord,
@@ -335,9 +336,11 @@ def test_a_control_record_that_can_t_be_read_counts_as_no_sign_of_life(tmp_path:
 
 
 def test_a_control_record_that_is_denied_ends_the_load_with_its_lease(tmp_path: Path) -> None:
-    """A policy that changed during the run: the worker tries for as long as its lease lasts, then says what to allow."""
+    """The worker tries for as long as its lease lasts, then says what to allow."""
     denied = CloudError(
-        "AWS refused s3:GetObject", remedy="Allow s3:GetObject in a policy of the workers' role.", passing=True
+        "AWS refused s3:GetObject",
+        remedy="Allow s3:GetObject in a policy of the workers' role.",
+        passing=True,
     )
     deny = {2: GO, 10: lambda c: c.fail("get", denied, times=math.inf)}
     stage = Stage(tmp_path / "home", timeline=deny, part=endless)

@@ -31,7 +31,7 @@ async def open_queue(
         try:
             return await reach.call(reach.aws.create_queue, name, QUEUE_ATTRIBUTES, tags)
         except AccessDenied:
-            refused.add(name)  # who may not make it can't look for it either, and there is none
+            refused.add(name)
             raise
         except Conflict:
             if attempt == ATTEMPTS:
@@ -40,11 +40,13 @@ async def open_queue(
 
 
 async def _remove(reach: Reach, name: str, refused: Set[str]) -> None:
-    if name in refused:
-        return
-
     async def remove() -> None:
-        url = await reach.call(reach.aws.queue_url, name)
+        try:
+            url = await reach.call(reach.aws.queue_url, name)
+        except AccessDenied:
+            if name in refused:
+                return  # who may do nothing with queues has not made one: that is told already
+            raise
         if url is not None:
             await reach.call(reach.aws.delete_queue, url)
 
