@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 REQUIREMENTS := worker/requirements.txt launcher/requirements.txt tests/requirements.txt
 
-.PHONY: setup demo test test-image lint format bench lock clean
+.PHONY: setup demo test test-image test-faults lint format bench lock clean
 
 setup: $(STAMP)
 
@@ -25,6 +25,10 @@ test: setup
 # Builds the worker image and runs it within the limits of Lambda; needs docker, or root on a Debian.
 test-image: setup
 	@GRAPESHOT_TEST_IMAGE=1 $(BIN)/python -m pytest tests/image
+
+# Whole runs from the embedded AWS, with each AWS operation failing in turn; a quarter of an hour.
+test-faults: setup
+	@GRAPESHOT_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest tests/cloud/test_run_faults.py
 
 lint: setup
 	@$(BIN)/ruff check .
