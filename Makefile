@@ -26,7 +26,7 @@ test: setup
 test-image: setup
 	@GRAPESHOT_TEST_IMAGE=1 $(BIN)/python -m pytest tests/image
 
-# Whole runs from the embedded AWS, with each AWS operation failing in turn; a quarter of an hour.
+# Whole runs from the embedded AWS, with each AWS operation failing in turn; five minutes.
 test-faults: setup
 	@GRAPESHOT_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest tests/cloud/test_run_faults.py
 
