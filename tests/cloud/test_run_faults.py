@@ -1,15 +1,17 @@
-"""Whole runs that AWS fails: each operation in turn, of the launcher and of the workers, for good or for a while.
+"""Whole runs that AWS fails: each operation in turn, of the launcher and of the workers.
 
-Whatever fails, the command ends in time, says so once, and leaves nothing of the run behind. Every day some faults
-are tried; `make test-faults` tries all of them, in five minutes.
+It fails for good, is denied, or is throttled for a while. Whatever it is, the command ends in time, says so once, and
+leaves nothing of the run behind. Every day some faults are tried; `make test-faults` tries all of them.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,9 +28,11 @@ from target import Target
 ALL = os.environ.get("GRAPESHOT_TEST_ALL_FAULTS") == "1"
 pytestmark = pytest.mark.timeout(3600 if ALL else 240)
 AT_ONCE = 4  # runs; most of their time is waiting
+FOR_GOOD = 1_000_000  # calls
 LIMIT = 200.0  # s of a run that AWS fails: the limits of every wait, and this machine's own time
 
 Who = Literal["launcher", "worker"]
+Effect = Literal["fail", "deny", "throttle"]
 End = Literal["refused", "passes", "warned"]
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [allow("*", "*")]}
@@ -78,7 +82,7 @@ class Case:
 
     who: Who
     operation: str
-    effect: Literal["fail", "throttle"]
+    effect: Effect
     first: int = 1
 
     def __str__(self) -> str:
@@ -96,15 +100,13 @@ LATER: dict[Case, End] = {
 }
 EVERY_DAY = [
     Case("launcher", "lambda:CreateFunction", "fail"),
-    Case("launcher", "lambda:Invoke", "fail"),
-    Case("launcher", "lambda:Invoke", "fail", 2),
-    Case("launcher", "s3:PutObject", "fail"),
+    Case("launcher", "lambda:Invoke", "deny", 2),
     Case("launcher", "s3:DeleteObjects", "fail"),
     Case("launcher", "sqs:DeleteQueue", "fail"),
     Case("launcher", "sqs:ReceiveMessage", "throttle"),
     Case("worker", "sqs:SendMessage", "throttle"),
 ]
-EFFECTS: tuple[Literal["fail", "throttle"], ...] = ("fail", "throttle")
+EFFECTS: tuple[Effect, ...] = ("fail", "deny", "throttle")
 CASES = [Case(*at, effect) for effect in EFFECTS for at in OPERATIONS] + list(LATER) if ALL else EVERY_DAY
 
 
@@ -154,14 +156,20 @@ def play(account: Account, script: Path, number: int, case: Case) -> Seen:
 
 
 def fault(account: Account, case: Case, caller: Caller, prefix: str) -> Fault:
-    """Strike the calls of one run: all of them from the first on, or three."""
+    """Strike the calls of one run, from the first one that it strikes on: all of them, or three."""
     role = account.site(prefix).role_arn
 
     def strikes(call: Call) -> bool:
         return call.access_key == caller.key if case.who == "launcher" else role_of(call.access_key) == role
 
-    times = 3 if case.effect == "throttle" else 1_000_000
-    return Fault(operation=case.operation, effect=case.effect, first=case.first, times=times, where=strikes)
+    struck = partial(Fault, operation=case.operation, first=case.first, where=strikes)
+    match case.effect:
+        case "throttle":
+            return struck(effect="throttle", times=3)
+        case "deny":
+            return struck(effect="fail", times=FOR_GOOD, code="AccessDenied", status=403)
+        case "fail":
+            return struck(effect="fail", times=FOR_GOOD)
 
 
 def test_the_operations_are_those_of_a_good_run(seens: Seens) -> None:
@@ -174,14 +182,17 @@ def test_the_operations_are_those_of_a_good_run(seens: Seens) -> None:
 def test_a_fault_is_told_once_and_leaves_nothing(seens: Seens, case: Case) -> None:
     """The command ends by itself, without a traceback; what it can't remove it names, and says how it goes."""
     ran, left = seens.seen[case].ran, seens.seen[case].left
-    end = LATER.get(case, OPERATIONS[case.who, case.operation]) if case.effect == "fail" else "passes"
+    end = LATER.get(case, OPERATIONS[case.who, case.operation])
+    end = "passes" if case.effect == "throttle" else end
 
     assert "Traceback" not in ran.err + ran.out
     assert "fault of Grapeshot" not in ran.err
     assert len(ran.errors) == (end == "refused"), ran.err
     assert (ran.code != 0) == (end == "refused"), ran.err
     assert ("Warning: " in ran.err) == (end == "warned"), ran.err
-    if case.effect == "fail" and case.operation in STAYS:
+    if case.effect == "deny" and end == "refused":
+        assert re.search("What to do: (Grant the statement|Allow) ", ran.err), ran.err
+    if case.effect != "throttle" and case.operation in STAYS:
         assert all(part in ran.err for part in STAYS[case.operation])
         assert left
     else:

@@ -342,8 +342,11 @@ def test_a_control_record_that_is_denied_ends_the_load_with_its_lease(tmp_path: 
         remedy="Allow s3:GetObject in a policy of the workers' role.",
         passing=True,
     )
-    deny = {2: GO, 10: lambda c: c.fail("get", denied, times=math.inf)}
-    stage = Stage(tmp_path / "home", timeline=deny, part=endless)
+    stage = Stage(
+        tmp_path / "home",
+        timeline={2: GO, 10: lambda c: c.fail("get", denied, times=math.inf)},
+        part=endless,
+    )
 
     assert stage.play().state == "failed"
     assert stage.took < 10 + LEASE_LIMIT + 6
