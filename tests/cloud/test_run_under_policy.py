@@ -30,7 +30,7 @@ from enforced_account import (
 from grapeshot_launcher.cloud.aws import Aws
 from grapeshot_launcher.cloud.engine import Engine
 from grapeshot_launcher.cloud.image import PublishedImage, publish
-from grapeshot_launcher.cloud.policy import caller_statements, policy_text, worker_policy
+from grapeshot_launcher.cloud.policy import PUSH_ACTIONS, caller_statements, policy_text, worker_policy
 from grapeshot_launcher.cloud.recipe import Recipe
 from grapeshot_worker.aws import AwsMailbox
 from grapeshot_worker.errors import CloudError
@@ -98,6 +98,16 @@ PUBLISHING = {
             *("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload"),
         )
     ),
+}
+
+
+# What the policy for publishing holds beyond that.
+UNUSED_PUBLISHING = {
+    "ecr:BatchGetImage": "a push looks whether the registry has the manifest already",
+    "ecr:GetDownloadUrlForLayer": "a push may look at a layer that is there",
+    "ecr:ListImages": "for a person who looks after the repository",
+    "ecr:PutImageTagMutability": "for a repository that was made by hand, whose tags can be overwritten",
+    "ecr:PutImageScanningConfiguration": "for a repository that was made by hand, without scans",
 }
 
 
@@ -243,6 +253,7 @@ def test_publishing_needs_no_more_than_its_policy(story: Story) -> None:
     assert story.image.fresh
     assert story.denied("publisher") == set()
     assert story.used("publisher") == PUBLISHING
+    assert set(PUSH_ACTIONS) - actions(story.used("publisher")) == set(UNUSED_PUBLISHING)
 
 
 def test_after_publishing_lambda_may_pull_for_our_functions(story: Story) -> None:

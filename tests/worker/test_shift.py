@@ -313,6 +313,16 @@ def test_a_control_record_that_disappears_is_a_stop(tmp_path: Path) -> None:
     assert stage.took < 11
 
 
+def test_a_run_that_was_cleaned_up_stays_clean(tmp_path: Path) -> None:
+    """Totals that are written after everything was removed would stay."""
+    stage = Stage(
+        tmp_path / "home", timeline={3: GO, 8: lambda cloud: cloud.objects.pop(CONTROL)}, part=endless
+    )
+    stage.play()
+
+    assert final_key(INVOCATION) not in stage.cloud.objects
+
+
 @pytest.mark.parametrize("going", [True, False])
 def test_without_a_renewed_lease_the_load_ends(tmp_path: Path, going: bool) -> None:
     """Judged by our own clock: a launcher that is gone leaves no load behind."""

@@ -18,13 +18,17 @@ from grapeshot_worker.invocation import POLL_INTERVAL, ControlRecord, control_ke
 
 
 class Lease:
-    """A run's control record, as last seen; `unread`: why it can't be read just now, if so. `tell` gets each change."""
+    """A run's control record, as last seen; `tell` gets each change.
+
+    `unread`: why it can't be read just now, if so. `gone`: it was removed, for the run is over.
+    """
 
     def __init__(self, run_id: str, courier: Courier, *, tell: Callable[[ControlRecord], None]) -> None:
         self._key, self._courier, self._tell = control_key(run_id), courier, tell
         self._changed = asyncio.get_running_loop().time()
         self.record: ControlRecord | None = None
         self.unread: GrapeshotError | None = None
+        self.gone = False
 
     async def begin(self) -> bool:
         """Take the first look; False if there is no record: the run is over. CloudError if S3 can't be reached."""
@@ -54,7 +58,7 @@ class Lease:
         except ValueError as error:
             self.unread = GrapeshotError(str(error))
             return
-        self.unread = None
+        self.unread, self.gone = None, body is None
         if record != self.record:
             self.record, self._changed = record, asyncio.get_running_loop().time()
             self._tell(record)

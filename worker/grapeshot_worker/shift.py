@@ -324,6 +324,8 @@ class Shift:
 
     async def _keep(self, last: Finished | Failed, until: float) -> None:
         """Put the last message to S3, with everything that was measured, whatever became of the queue."""
+        if self._lease.gone:
+            return  # what the run had there has been removed, and nobody would remove this
         kept = replace(last, periods=self._chorus.told) if isinstance(last, Finished) else last
         try:
             # Of the time that is left, some is kept for the queue.
