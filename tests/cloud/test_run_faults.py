@@ -151,7 +151,7 @@ def play(account: Account, script: Path, number: int, case: Case) -> Seen:
     run_id, prefix = f"fault-{number}", f"artilleryio-f{number}"
     caller = account.caller(run_id, EVERYTHING)
     account.aws.faults.add(fault(account, case, caller, prefix))
-    ran = account.run(caller, script, "--timeout", "75", run_id=run_id, prefix=prefix, limit=LIMIT)
+    ran = account.run(caller, script, "--timeout", "120", run_id=run_id, prefix=prefix, limit=LIMIT)
     return Seen(ran, account.left(run_id, prefix))
 
 

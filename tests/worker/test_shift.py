@@ -283,11 +283,13 @@ def test_a_claim_that_is_taken_ends_quietly(tmp_path: Path) -> None:
 
 
 def test_an_event_that_comes_after_the_run_does_nothing(tmp_path: Path) -> None:
-    """The control record is gone."""
+    """The control record is gone: not even a claim is left where the run has cleaned up."""
     stage = Stage(tmp_path / "home", renews=False)
     del stage.cloud.objects[CONTROL]
+    before = set(stage.cloud.objects)
 
     assert stage.play() == Outcome(state="over")
+    assert set(stage.cloud.objects) == before
     assert stage.engines == []
 
 
