@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 REQUIREMENTS := worker/requirements.txt launcher/requirements.txt tests/requirements.txt
 
-.PHONY: setup demo test test-image test-crowd lint lint-python lint-workflows lint-image lint-infra format bench lock clean
+.PHONY: setup demo test test-image test-crowd test-faults lint lint-python lint-workflows lint-image lint-infra format
+.PHONY: bench lock clean
 
 setup: $(STAMP)
 
@@ -25,6 +26,10 @@ test: setup
 # Builds the worker image and runs it within the limits of Lambda; needs docker, or root on a Debian.
 test-image: setup
 	@GRAPESHOT_TEST_IMAGE=1 $(BIN)/python -m pytest tests/image
+
+# Whole runs from the embedded AWS, with each AWS operation failing in turn; five minutes.
+test-faults: setup
+	@GRAPESHOT_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest tests/cloud/test_run_faults.py
 
 # Fifty workers on the embedded AWS, one of whom dies: at every stage, a run each. Takes about eight minutes.
 test-crowd: setup

@@ -23,16 +23,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from grapeshot_launcher.options import RunOptions
+from swarm import PROCESSES, START, USERS, Swarm
+from working_time import WorkingLoop, run_working
+
+from grapeshot_launcher.options import LambdaOptions, RunOptions
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.prepare import Test, prepare
 from grapeshot_launcher.run import Stage, tell
 from grapeshot_launcher.run_lambda import limits_of
-from grapeshot_launcher.options import LambdaOptions
 from grapeshot_launcher.screen import Screen
 from grapeshot_worker.metrics.period import WINDOW_MS
-from swarm import PROCESSES, START, USERS, Swarm
-from working_time import WorkingLoop, run_working
 
 MARKS = (10, 20, 40, 80, 160, 320)  # periods after which memory is read
 SCRIPT = """

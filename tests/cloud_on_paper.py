@@ -38,6 +38,9 @@ class Part:
     dies_after: float | None = None  # s after the start; it says and leaves nothing from then on
     keeps_totals: bool = True
     fails: bool = False
+    mute_after: float | None = (
+        None  # s after which it gives up the queue, and leaves word of that in the bucket
+    )
 
 
 @dataclass
@@ -137,6 +140,11 @@ class PaperCloud:
 
     async def _act(self, invocation: Invocation) -> None:
         part = self.part(invocation)
+        if part.mute_after is not None:
+            await asyncio.sleep(part.mute_after)
+            failed = _Actor(invocation, 0).failed()
+            self.objects[final_key(invocation)] = pack(failed).encode()
+            return
         if part.ready_after is None:
             return
         await asyncio.sleep(part.ready_after)

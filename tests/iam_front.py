@@ -89,11 +89,15 @@ class IamFront:
 
     def __init__(self) -> None:
         self.audit: list[Decision] = []
+        self.operations: list[tuple[str, str]] = []  # every call of a role: its access key, the operation
 
     def __call__(self, application: Application) -> Application:
         def guarded(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             call = read_call(environ, read_body(environ))
-            if call.access_key == ACCESS_KEY or call.operation in FREE:
+            if call.access_key == ACCESS_KEY:
+                return application(environ, start_response)
+            self.operations.append((call.access_key, call.operation))
+            if call.operation in FREE:
                 return application(environ, start_response)
             role = role_of(call.access_key)
             if role is None:
@@ -113,13 +117,13 @@ class IamFront:
 
         return guarded
 
-    def used(self) -> set[tuple[str, str]]:
-        """Everything that was allowed: the least that the callers' policies must hold."""
-        return {(decision.action, decision.resource) for decision in self.audit if decision.allowed}
+    def used(self, caller: str) -> set[tuple[str, str]]:
+        """Everything that a role was allowed: the least that its policies must hold."""
+        return {(one.action, one.resource) for one in self.audit if one.caller == caller and one.allowed}
 
-    def denied(self) -> set[tuple[str, str]]:
-        """Everything that was refused."""
-        return {(decision.action, decision.resource) for decision in self.audit if not decision.allowed}
+    def denied(self, caller: str) -> set[tuple[str, str]]:
+        """Everything that a role was refused."""
+        return {(one.action, one.resource) for one in self.audit if one.caller == caller and not one.allowed}
 
 
 # ---- who calls, and what its policies say ----
@@ -223,7 +227,8 @@ def needs(call: Call) -> Iterator[Need]:
         case "lambda":
             yield from _lambda_needs(call, name, region)
         case "ecr":
-            yield call.operation, _repository(call), region
+            for repository in _repositories(call):
+                yield call.operation, repository, region
         case _:
             yield f"{call.service}:UNMAPPED_{name}", "*", region
 
@@ -236,6 +241,16 @@ def _s3_needs(call: Call, name: str, context: Context) -> Iterator[Need]:
         yield "s3:UNMAPPED_CopyObject", resource, context  # its source is in a header: nobody needs it yet
     prefix = {"s3:prefix": call.query.get("prefix", "")}
     yield f"s3:{S3_ACTIONS.get(name, name)}", resource if call.bucket else "*", {**context, **prefix}
+    if name in {"GetObject", "HeadObject"} and not object_exists(call.bucket, call.key):
+        # S3 does not tell everybody that an object is not there.
+        yield "s3:ListBucket", f"arn:aws:s3:::{call.bucket}", {**context, "s3:prefix": ""}
+
+
+def object_exists(bucket: str, key: str) -> bool:
+    from moto.s3.models import s3_backends
+
+    found = s3_backends[account()]["aws"].buckets.get(bucket)
+    return found is None or unquote(key) in found.keys
 
 
 def _queue(call: Call) -> str:
@@ -245,11 +260,12 @@ def _queue(call: Call) -> str:
     return f"arn:aws:sqs:{call.region}:{account()}:{name}"
 
 
-def _repository(call: Call) -> str:
-    if call.operation in WHOLE_SERVICE or "repositoryName" not in call.json:
-        return "*"
+def _repositories(call: Call) -> list[str]:
+    names = call.json.get("repositoryNames") or [call.json.get("repositoryName")]
+    if call.operation in WHOLE_SERVICE or None in names:
+        return ["*"]
     owner = call.json.get("registryId") or account()
-    return f"arn:aws:ecr:{call.region}:{owner}:repository/{call.json['repositoryName']}"
+    return [f"arn:aws:ecr:{call.region}:{owner}:repository/{name}" for name in names]
 
 
 def _iam_needs(call: Call, name: str, context: Context) -> Iterator[Need]:
@@ -283,10 +299,10 @@ def _lambda_needs(call: Call, name: str, context: Context) -> Iterator[Need]:
     if (settings.get("VpcConfig") or {}).get("SubnetIds"):
         for action in ("DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcs"):
             yield f"ec2:{action}", "*", context
-    yield from _image_needs(settings.get("Code", {}).get("ImageUri", ""), context)
+    yield from _image_needs(settings.get("Code", {}).get("ImageUri", ""), function, context)
 
 
-def _image_needs(uri: str, context: Context) -> Iterator[Need]:
+def _image_needs(uri: str, function: str, context: Context) -> Iterator[Need]:
     """Of another account's repository the caller must be able to pull; into an own one Lambda writes its right."""
     found = re.match(r"(\d+)\.dkr\.ecr\.([^.]+)\.amazonaws\.com/([^:@]+)", uri)
     if not found:
@@ -296,20 +312,20 @@ def _image_needs(uri: str, context: Context) -> Iterator[Need]:
     if owner != account():
         for action in PULL:
             yield action, resource, context
-    elif not lambda_may_pull(region, name):
+    elif not lambda_may_pull(region, name, function):
         yield "ecr:GetRepositoryPolicy", resource, context
         yield "ecr:SetRepositoryPolicy", resource, context
 
 
-def lambda_may_pull(region: str, repository: str) -> bool:
-    """Whether an own repository's policy lets Lambda read it."""
+def lambda_may_pull(region: str, repository: str, function: str) -> bool:
+    """Whether an own repository's policy lets Lambda read it for a function (its ARN)."""
     from moto.ecr.models import ecr_backends
 
     found = ecr_backends[account()][region].repositories.get(repository)
     policy = json.loads(found.policy) if found and found.policy else {"Statement": []}
+    source = {"aws:sourcearn": function}
     return any(
-        statement["Effect"] == "Allow"
-        and statement.get("Principal") == {"Service": "lambda.amazonaws.com"}
-        and set(PULL) <= set(listed(statement["Action"]))
+        statement.get("Principal") == {"Service": "lambda.amazonaws.com"}
+        and all(permits([{**statement, "Resource": "*"}], action, "*", source) for action in PULL)
         for statement in policy["Statement"]
     )

@@ -3,139 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from grapeshot_launcher.platforms.emulator import EmbeddedAws
-from iam_front import Decision, IamFront, permits
+from enforced_account import FOREIGN, REFERENCE_ACCOUNT, TRUST, Account, Caller, allow, documented, enforced
+from iam_front import Decision, permits
 
-REFERENCE_ACCOUNT = "248481025674"  # whose worker image the documented policy names
-FOREIGN = f"{REFERENCE_ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/artillery-worker:2"
 BUCKET = "artilleryio-test-data-123456789012-us-east-1"
 ROLE = "artilleryio-default-lambda-role-grapeshot-1"
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "lambda.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-)
 
 
-def allow(actions: str, *resources: str, prefix: str = "") -> dict[str, Any]:
-    return {
-        "Effect": "Allow",
-        "Action": [f"{prefix}{action}" for action in actions.split()],
-        "Resource": list(resources),
-    }
+class Documented:
+    """An account in which somebody, the runner, has the documented policy."""
 
+    def __init__(self, account: Account) -> None:
+        self.account, self.aws, self.iam = account, account.aws, account.iam
+        self.runner = account.caller("runner", documented(account.number))
 
-def documented(account: str) -> dict[str, Any]:
-    """The policy that the reference's guide to run-lambda gives."""
-    bucket = "arn:aws:s3:::artilleryio-test-data-*"
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            allow(
-                "CreateRole GetRole PassRole AttachRolePolicy",
-                f"arn:aws:iam::{account}:role/artilleryio-default-lambda-role-*",
-                prefix="iam:",
-            ),
-            allow("iam:CreatePolicy", f"arn:aws:iam::{account}:policy/artilleryio-lambda-policy-*"),
-            allow("sqs:*", f"arn:aws:sqs:*:{account}:artilleryio*"),
-            allow("sqs:ListQueues", "*"),
-            allow(
-                "InvokeFunction CreateFunction DeleteFunction GetFunctionConfiguration",
-                f"arn:aws:lambda:*:{account}:function:artilleryio-*",
-                prefix="lambda:",
-            ),
-            allow(
-                "GetDownloadUrlForLayer BatchGetImage",
-                f"arn:aws:ecr:*:{REFERENCE_ACCOUNT}:repository/artillery-worker",
-                prefix="ecr:",
-            ),
-            allow(
-                "CreateBucket DeleteObject GetObject PutObject ListBucket GetLifecycleConfiguration "
-                "PutLifecycleConfiguration",
-                bucket,
-                f"{bucket}/*",
-                prefix="s3:",
-            ),
-        ],
-    }
-
-
-class Account:
-    """An embedded AWS under permissions, its owner, and somebody with the documented policy."""
-
-    def __init__(self, aws: EmbeddedAws, iam: IamFront) -> None:
-        self.aws, self.iam = aws, iam
-        self.owner = (aws.environ["AWS_ACCESS_KEY_ID"], "x", None)
-        self.runner = self.caller("runner", documented(aws.account))
-        self._clients: dict[tuple[str, Any], Any] = {}
-
-    def caller(self, name: str, policy: Mapping[str, Any]) -> tuple[str, str, str | None]:
-        """Make a role with this policy and give its keys."""
-        iam = _client(self.aws, "iam", self.owner)
-        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-        iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(policy))
-        sts = _client(self.aws, "sts", self.owner)
-        keys = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-        return keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]
-
-    def client(self, service: str, keys: tuple[str, str, str | None] | None = None) -> Any:
-        key = (service, keys or self.runner)
-        if key not in self._clients:
-            self._clients[key] = _client(self.aws, service, key[1])
-        return self._clients[key]
-
-
-def _client(aws: EmbeddedAws, service: str, keys: tuple[str, str, str | None]) -> Any:
-    return boto3.client(
-        service,  # type: ignore[call-overload]
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id=keys[0],
-        aws_secret_access_key=keys[1],
-        aws_session_token=keys[2],
-        config=Config(retries={"total_max_attempts": 1}, proxies={}),
-    )
+    def client(self, service: str, caller: Caller | None = None) -> Any:
+        return self.account.client(service, caller or self.runner)
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    iam = IamFront()
-    with EmbeddedAws(middleware=iam) as aws:
-        made = Account(aws, iam)
-        role = f"arn:aws:iam::{aws.account}:role/{ROLE}"
-        made.client("s3", made.owner).create_bucket(Bucket=BUCKET)
-        made.client("s3", made.owner).put_object(Bucket=BUCKET, Key="there", Body=b"x")
-        made.client("iam", made.owner).create_role(RoleName=ROLE, AssumeRolePolicyDocument=TRUST)
-        made.client("sqs", made.owner).create_queue(QueueName="artilleryio-q")
-        made.client("lambda", made.owner).create_function(
+def account() -> Iterator[Documented]:
+    with enforced() as within:
+        made, owner = Documented(within), within.owner
+        role = f"arn:aws:iam::{within.number}:role/{ROLE}"
+        made.client("s3", owner).create_bucket(Bucket=BUCKET)
+        made.client("s3", owner).put_object(Bucket=BUCKET, Key="there", Body=b"x")
+        made.client("iam", owner).create_role(RoleName=ROLE, AssumeRolePolicyDocument=TRUST)
+        made.client("sqs", owner).create_queue(QueueName="artilleryio-q")
+        made.client("lambda", owner).create_function(
             FunctionName="artilleryio-f", Role=role, PackageType="Image", Code={"ImageUri": FOREIGN}
         )
         yield made
 
 
-Try = Callable[[Account], object]
+Try = Callable[[Documented], object]
 
 
-def queue(account: Account) -> str:
+def queue(account: Documented) -> str:
     return f"{account.aws.endpoint_url}/{account.aws.account}/artilleryio-q"
 
 
-def create(account: Account, name: str, image: str = FOREIGN, **more: Any) -> object:
+def create(account: Documented, name: str, image: str = FOREIGN, **more: Any) -> object:
     return account.client("lambda").create_function(
         FunctionName=name,
         Role=f"arn:aws:iam::{account.aws.account}:role/{ROLE}",
@@ -285,13 +199,13 @@ DENIED: dict[str, tuple[str, Try]] = {
 
 
 @pytest.mark.parametrize("name", ALLOWED)
-def test_the_documented_policy_allows(account: Account, name: str) -> None:
+def test_the_documented_policy_allows(account: Documented, name: str) -> None:
     """What a run needs goes through."""
     ALLOWED[name](account)
 
 
 @pytest.mark.parametrize("name", DENIED)
-def test_the_documented_policy_denies(account: Account, name: str) -> None:
+def test_the_documented_policy_denies(account: Documented, name: str) -> None:
     """What the policy does not list is refused, and the audit names the permission that was lacking."""
     action, call = DENIED[name]
     seen = len(account.iam.audit)
@@ -303,15 +217,15 @@ def test_the_documented_policy_denies(account: Account, name: str) -> None:
     assert [decision.action.startswith(action) for decision in lacking] == [True]
 
 
-def test_an_unknown_key_is_refused(account: Account) -> None:
+def test_an_unknown_key_is_refused(account: Documented) -> None:
     """Nobody is anonymous."""
     with pytest.raises(ClientError) as refused:
-        account.client("sqs", ("ASIA" + "X" * 16, "x", None)).list_queues()
+        account.client("sqs", Caller("nobody", "ASIA" + "X" * 16, "x")).list_queues()
 
     assert refused.value.response["Error"]["Code"] == "InvalidClientTokenId"
 
 
-def test_the_audit_is_the_least_policy(account: Account) -> None:
+def test_the_audit_is_the_least_policy(account: Documented) -> None:
     """One CreateFunction asks for four permissions, and all of them are written down."""
     seen = len(account.iam.audit)
     create(account, "artilleryio-audited")
@@ -327,17 +241,19 @@ def test_the_audit_is_the_least_policy(account: Account) -> None:
     ]
 
 
-def test_an_attached_policy_counts_at_once(account: Account) -> None:
+def test_an_attached_policy_counts_at_once(account: Documented) -> None:
     """A managed policy that is made and attached in the test is the one that is enforced."""
-    iam = account.client("iam", account.owner)
-    keys = account.caller("later", {"Version": "2012-10-17", "Statement": [allow("sqs:ListQueues", "*")]})
+    iam = account.client("iam", account.account.owner)
+    later = account.account.caller(
+        "later", {"Version": "2012-10-17", "Statement": [allow("sqs:ListQueues", "*")]}
+    )
     with pytest.raises(ClientError):
-        account.client("s3", keys).head_bucket(Bucket=BUCKET)
+        account.client("s3", later).head_bucket(Bucket=BUCKET)
     document = {"Version": "2012-10-17", "Statement": [allow("s3:ListBucket", f"arn:aws:s3:::{BUCKET}")]}
     policy = iam.create_policy(PolicyName="late", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
     iam.attach_role_policy(RoleName="later", PolicyArn=policy)
 
-    account.client("s3", keys).head_bucket(Bucket=BUCKET)
+    account.client("s3", later).head_bucket(Bucket=BUCKET)
 
 
 ONLY_LAMBDA = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}

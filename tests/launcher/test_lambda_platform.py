@@ -278,6 +278,17 @@ def test_a_worker_that_never_gets_ready_ends_the_run(tmp_path: Path) -> None:
     assert cloud.record.state == "stop"
 
 
+def test_a_worker_that_can_t_reach_the_queue_leaves_the_reason_in_the_bucket(tmp_path: Path) -> None:
+    """It is looked for there before the start already: the likely cause would be a guess."""
+    cloud = PaperCloud(part=lambda i: Part(mute_after=31.0 if i.index == 1 else None))
+
+    with pytest.raises(WorkerFailed, match="Its memory ran out"):
+        run(tmp_path, cloud)
+
+    assert cloud.records[-1][0] < 60
+    assert cloud.record.state == "stop"
+
+
 def test_a_worker_that_dies_is_lost_and_named(tmp_path: Path) -> None:
     """The run ends in time with the others' numbers; nothing of it is hidden."""
     cloud = PaperCloud(part=lambda i: Part(lasts=30.0, dies_after=6.0 if i.index == 1 else None))

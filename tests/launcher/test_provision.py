@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -281,6 +281,25 @@ def test_a_run_id_used_again_at_once_gets_a_queue_of_another_name() -> None:
 
     assert second.queue_url == f"{first.queue_url}-2"
     assert aws.queues == {}
+
+
+class NoQueues(FakeAws):
+    """An account where the caller may do nothing with queues."""
+
+    def create_queue(self, name: str, attributes: Mapping[str, str], tags: Mapping[str, str]) -> str:
+        raise AccessDenied("denied: create")
+
+    def queue_url(self, name: str) -> str | None:
+        raise AccessDenied("denied: look")
+
+
+def test_a_queue_that_may_not_be_made_is_not_complained_of() -> None:
+    """There is none; a warning that it could not be removed would hide the reason."""
+    warnings: list[str] = []
+    with pytest.raises(AccessDenied, match="denied: create"):
+        run_virtually(provision(NoQueues(), warnings=warnings))
+
+    assert warnings == []
 
 
 # The bucket

@@ -17,6 +17,7 @@ from test_unpack import archive
 from crew_on_paper import NEVER, PaperWorker, failed, finished, progress, ready
 from fakes import HICCUP, NO_QUEUE, MemoryCloud
 from grapeshot_worker.courier import RETRY_LIMIT, at_once
+from grapeshot_worker.errors import CloudError
 from grapeshot_worker.invocation import (
     LEASE_LIMIT,
     ControlRecord,
@@ -282,11 +283,13 @@ def test_a_claim_that_is_taken_ends_quietly(tmp_path: Path) -> None:
 
 
 def test_an_event_that_comes_after_the_run_does_nothing(tmp_path: Path) -> None:
-    """The control record is gone."""
+    """The control record is gone: not even a claim is left where the run has cleaned up."""
     stage = Stage(tmp_path / "home", renews=False)
     del stage.cloud.objects[CONTROL]
+    before = set(stage.cloud.objects)
 
     assert stage.play() == Outcome(state="over")
+    assert set(stage.cloud.objects) == before
     assert stage.engines == []
 
 
@@ -312,6 +315,16 @@ def test_a_control_record_that_disappears_is_a_stop(tmp_path: Path) -> None:
     assert stage.took < 11
 
 
+def test_a_run_that_was_cleaned_up_stays_clean(tmp_path: Path) -> None:
+    """Totals that are written after everything was removed would stay."""
+    stage = Stage(
+        tmp_path / "home", timeline={3: GO, 8: lambda cloud: cloud.objects.pop(CONTROL)}, part=endless
+    )
+    stage.play()
+
+    assert final_key(INVOCATION) not in stage.cloud.objects
+
+
 @pytest.mark.parametrize("going", [True, False])
 def test_without_a_renewed_lease_the_load_ends(tmp_path: Path, going: bool) -> None:
     """Judged by our own clock: a launcher that is gone leaves no load behind."""
@@ -332,6 +345,25 @@ def test_a_control_record_that_can_t_be_read_counts_as_no_sign_of_life(tmp_path:
     assert stage.play().state == "failed"
     assert HICCUP.message in stage.last.cause
     assert stage.took < 10 + LEASE_LIMIT + 6
+
+
+def test_a_control_record_that_is_denied_ends_the_load_with_its_lease(tmp_path: Path) -> None:
+    """The worker tries for as long as its lease lasts, then says what to allow."""
+    denied = CloudError(
+        "AWS refused s3:GetObject",
+        remedy="Allow s3:GetObject in a policy of the workers' role.",
+        passing=True,
+    )
+    stage = Stage(
+        tmp_path / "home",
+        timeline={2: GO, 10: lambda c: c.fail("get", denied, times=math.inf)},
+        part=endless,
+    )
+
+    assert stage.play().state == "failed"
+    assert stage.took < 10 + LEASE_LIMIT + 6
+    assert "refused s3:GetObject" in stage.last.cause
+    assert stage.last.remedy.startswith("Allow s3:GetObject in a policy of the workers' role, and start")
 
 
 def test_a_garbled_control_record_stops_nothing_at_once(tmp_path: Path) -> None:

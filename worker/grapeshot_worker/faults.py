@@ -43,14 +43,16 @@ def no_start(name: str, limit: float) -> GrapeshotError:
     )
 
 
-def abandoned(name: str, limit: float, unread: str) -> GrapeshotError:
+def abandoned(name: str, limit: float, unread: GrapeshotError | None) -> GrapeshotError:
     """The lease ran out; `unread` says why the control record can't be read, if so."""
+    cause, remedy = "The launcher is gone or can't reach S3.", "See how the launcher ended"
+    if unread is not None:
+        cause = f"The control record can't be read. {unread.message}"
+        remedy = unread.remedy.rstrip(".") or remedy
     return _fault(
         f"{name} stopped by itself: for {limit:.0f} s it saw no sign of life from the launcher.",
-        cause=f"The control record can't be read. {unread}"
-        if unread
-        else "The launcher is gone or can't reach S3.",
-        remedy="See how the launcher ended, and start the test again.",
+        cause=cause,
+        remedy=f"{remedy}, and start the test again.",
     )
 
 

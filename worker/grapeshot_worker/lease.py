@@ -13,18 +13,22 @@ import asyncio
 from collections.abc import Callable
 
 from grapeshot_worker.courier import Courier
-from grapeshot_worker.errors import CloudError
+from grapeshot_worker.errors import CloudError, GrapeshotError
 from grapeshot_worker.invocation import POLL_INTERVAL, ControlRecord, control_key
 
 
 class Lease:
-    """A run's control record, as last seen; `unread`: why it can't be read just now. `tell` gets each change."""
+    """A run's control record, as last seen; `tell` gets each change.
+
+    `unread`: why it can't be read just now, if so. `gone`: it was removed, for the run is over.
+    """
 
     def __init__(self, run_id: str, courier: Courier, *, tell: Callable[[ControlRecord], None]) -> None:
         self._key, self._courier, self._tell = control_key(run_id), courier, tell
         self._changed = asyncio.get_running_loop().time()
         self.record: ControlRecord | None = None
-        self.unread = ""
+        self.unread: GrapeshotError | None = None
+        self.gone = False
 
     async def begin(self) -> bool:
         """Take the first look; False if there is no record: the run is over. CloudError if S3 can't be reached."""
@@ -40,7 +44,7 @@ class Lease:
             try:
                 self._see(await self._courier.look(self._key))
             except CloudError as error:
-                self.unread = error.message
+                self.unread = error
 
     @property
     def age(self) -> float:
@@ -52,9 +56,9 @@ class Lease:
         try:
             record = ControlRecord(state="stop") if body is None else ControlRecord.from_json(body)
         except ValueError as error:
-            self.unread = str(error)
+            self.unread = GrapeshotError(str(error))
             return
-        self.unread = ""
+        self.unread, self.gone = None, body is None
         if record != self.record:
             self.record, self._changed = record, asyncio.get_running_loop().time()
             self._tell(record)

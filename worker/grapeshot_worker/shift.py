@@ -127,10 +127,11 @@ class Shift:
 
     async def _admitted(self) -> State | None:
         """Claim the slot; tell why there is nothing to do, if so."""
-        invocation = self._invocation
-        if not await self._courier.claim(claim_key(invocation), self._sandbox.token.encode()):
-            return "duplicate"
-        return None if await self._lease.begin() else "over"
+        # Looked first: who starts late must not leave a claim in a place that has been cleaned up.
+        if not await self._lease.begin():
+            return "over"
+        token = self._sandbox.token.encode()
+        return None if await self._courier.claim(claim_key(self._invocation), token) else "duplicate"
 
     async def _work(self) -> None:
         self._tasks.append(asyncio.create_task(self._lease.follow()))
@@ -324,6 +325,8 @@ class Shift:
 
     async def _keep(self, last: Finished | Failed, until: float) -> None:
         """Put the last message to S3, with everything that was measured, whatever became of the queue."""
+        if self._lease.gone:
+            return  # what the run had there has been removed, and nobody would remove this
         kept = replace(last, periods=self._chorus.told) if isinstance(last, Finished) else last
         try:
             # Of the time that is left, some is kept for the queue.

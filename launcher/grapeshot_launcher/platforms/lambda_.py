@@ -42,6 +42,7 @@ INVOCATIONS_AT_ONCE = 32
 WORKERS_PER_POLLER, MOST_POLLERS = 20, 16
 PROBE_INTERVAL = 5.0  # s between two looks for workers that have fallen silent
 PROBE_AFTER = 15.0  # s of silence after which a worker's totals are looked for
+PROBE_AFTER_INVOKE = 35.0  # s; a worker that can't reach the queue tries for 30, and then leaves the reason
 DEADLINE_GRACE = 30.0  # s after the function's time limit: then nothing comes any more
 STOP_HEARD = 3.0  # s that workers get to read `stop` before the record is removed
 
@@ -277,7 +278,8 @@ class Lambda:
         while self._error is None:
             await asyncio.sleep(PROBE_INTERVAL)
             for worker in [w for w in self._workers.values() if not w.ended]:
-                if self._record.state != "wait" and loop.time() - worker.heard > patience:
+                waiting = self._record.state == "wait"
+                if loop.time() - worker.heard > (PROBE_AFTER_INVOKE if waiting else patience):
                     with contextlib.suppress(GrapeshotError):
                         await self._look_for(worker, loop.time())
                 if loop.time() - worker.invoked > self._ground.timeout + DEADLINE_GRACE:
