@@ -106,7 +106,7 @@ def test_the_main_figures_are_properties() -> None:
     found = {p.get("name"): p.get("value") for p in Xml.fromstring(junit(report())).iter("property")}
     nothing = {p.get("name") for p in Xml.fromstring(junit(report(totals=Totals()))).iter("property")}
 
-    assert (found["requests"], found["requestsPerSecond"], found["errorRate"]) == ("1200", "20.0", "0.006667")
+    assert (found["requests"], found["requestsPerSecond"], found["errorRate"]) == ("1200", "20.0", "0.016667")
     assert (found["users.planned"], found["users.lost"], found["verdict"]) == ("300", "0", "pass")
     assert nothing & {"requests", "requestsPerSecond", "errorRate", "responseTime.p95"} == set()
 

@@ -16,11 +16,13 @@ from xml.etree import ElementTree as Xml
 
 from grapeshot_launcher.results.comparison import Compared, Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
+from grapeshot_launcher.results.figures import Figures
 from grapeshot_launcher.results.report import Report
+from grapeshot_launcher.views.breakdown import Users, error_counts, expectations
 from grapeshot_launcher.views.console import books_line, plain, why
-from grapeshot_launcher.views.figures import Figures, Users, expectations
 
 SUITE: Final = "grapeshot"
+_USERS: Final = ("planned", "started", "completed", "failed", "dropped", "lost")
 _SPOILED: Final = ("invalid", "stopped")
 
 
@@ -109,34 +111,24 @@ def _compared(metric: Compared, baseline: str) -> Xml.Element:
 def _properties(report: Report) -> Xml.Element:
     """Give the main figures as properties; what was not measured has none."""
     found, users = Figures.of(report), Users.of(report.books)
-    values: dict[str, object] = {
+    known = "http.requests" in report.totals.counters
+    values: dict[str, str | float | None] = {
         "run": plain(report.run_id),
         "verdict": report.verdict.kind,
         "exitCode": int(report.verdict.exit_code),
-        "requests": found.requests,
-        "requestsPerSecond": found.rate,
-        "errorRate": found.error_rate,
-        "errors": found.errors,
-        **(
-            {f"responseTime.{key}": getattr(found.times, key) for key in ("p50", "p95", "p99", "max")}
-            if found.times
-            else {}
-        ),
-        **{
-            f"users.{key}": getattr(users, key)
-            for key in ("planned", "started", "completed", "failed", "dropped", "lost")
-        },
+        "requests": found.requests if known else None,
+        "requestsPerSecond": round(found.rate, 3) if known else None,
+        "failedRequests": found.failed_requests if known else None,
+        "errorRate": round(found.error_rate, 6) if found.requests else None,
+        "errors": sum(error_counts(report.totals).values()),
+        **{f"responseTime.{name}": getattr(found, name) for name in ("p50", "p95", "p99", "max")},
+        **{f"users.{name}": getattr(users, name) for name in _USERS},
     }
     properties = Xml.Element("properties")
     for name, value in values.items():
         if value is not None:
-            text = f"{value:.4g}" if isinstance(value, float) and abs(value) < 1 else _plain_number(value)
-            Xml.SubElement(properties, "property", {"name": name, "value": text})
+            Xml.SubElement(properties, "property", {"name": name, "value": str(value)})
     return properties
-
-
-def _plain_number(value: object) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _case(group: str, name: str, seconds: float = 0.0) -> Xml.Element:

@@ -20,8 +20,9 @@ from functools import reduce
 from itertools import groupby
 from typing import Final
 
+from grapeshot_launcher.results.figures import RESPONSE_TIME
 from grapeshot_launcher.results.report import Report
-from grapeshot_launcher.views.figures import RESPONSE_TIME, began, over
+from grapeshot_launcher.views.breakdown import began, over
 from grapeshot_launcher.views.summary.escape import Html
 from grapeshot_launcher.views.summary.numbers import measured
 from grapeshot_launcher.views.summary.tables import paragraph

@@ -12,7 +12,7 @@ from grapeshot_launcher.results.books import Row
 from grapeshot_launcher.results.collect import WorkerEnd
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.results.verdict import worker_faults
-from grapeshot_launcher.views.figures import Endpoint, Times, endpoints, error_counts, status_codes
+from grapeshot_launcher.views.breakdown import Endpoint, Times, endpoints, error_counts, status_codes
 from grapeshot_launcher.views.summary.escape import Html, code, prose
 from grapeshot_launcher.views.summary.numbers import NONE, count, measured, percent, size, spread, things
 from grapeshot_launcher.views.summary.tables import first, fold, joined, long_table, paragraph, table

@@ -10,7 +10,7 @@ from typing import Final
 
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.results.verdict import worker_faults
-from grapeshot_launcher.views.figures import Users, expectations, load_seconds
+from grapeshot_launcher.views.breakdown import Users, expectations, load_seconds
 from grapeshot_launcher.views.summary.escape import Html, code, prose
 from grapeshot_launcher.views.summary.numbers import count, duration, moment, things
 from grapeshot_launcher.views.summary.tables import bullets, fold, joined, paragraph

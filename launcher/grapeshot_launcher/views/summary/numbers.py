@@ -9,8 +9,8 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
+from grapeshot_launcher.views.breakdown import Times
 from grapeshot_launcher.views.console import duration_words
-from grapeshot_launcher.views.figures import Times
 from grapeshot_launcher.views.summary.escape import Html
 
 NONE: Final = Html("–")

@@ -9,8 +9,9 @@ from typing import Final
 
 from grapeshot_launcher.results.comparison import Compared, Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
+from grapeshot_launcher.results.figures import RESPONSE_TIME, Figures
 from grapeshot_launcher.results.report import Report
-from grapeshot_launcher.views.figures import Figures, Users, expectations
+from grapeshot_launcher.views.breakdown import Times, Users, error_counts, expectations
 from grapeshot_launcher.views.summary.escape import Html, code, prose
 from grapeshot_launcher.views.summary.numbers import change, count, exactly, measured, percent, spread, things
 from grapeshot_launcher.views.summary.tables import bullets, first, joined, more, paragraph, table
@@ -127,26 +128,37 @@ def _valued(value: float, unit: str) -> Html:
 
 def figures(report: Report) -> str:
     """Show the main figures, and the books."""
-    found, users = Figures.of(report), Users.of(report.books)
-    requests = table(
-        (">Requests", ">Rate", ">p50", ">p95", ">p99", ">Max", ">Error rate", ">Status ≥ 400", ">Errors"),
-        [
-            (
-                count(found.requests),
-                measured(found.rate, "/s"),
-                *spread(found.times),
-                percent(found.error_rate),
-                percent(found.refused),
-                count(found.errors),
-            )
-        ],
-    )
     note = (
-        "<sub>Rate: requests over the whole time of the load. Times: <code>http.response_time</code>."
-        " Error rate: users that did not complete.</sub>"
+        "<sub>Rate: requests over the time from the first measurement to the last. Times:"
+        f" <code>{RESPONSE_TIME}</code>. Error rate: requests that got no response, or a status of 400 or more.</sub>"
     )
-    apdex = _apdex(report)
-    return "\n\n".join(["### Figures", requests, _books(users), *apdex, paragraph(Html(note))])
+    books = _books(Users.of(report.books))
+    return "\n\n".join(["### Figures", _requests(report), books, *_apdex(report), paragraph(Html(note))])
+
+
+def _requests(report: Report) -> Html:
+    found, totals = Figures.of(report), report.totals
+    known = "http.requests" in totals.counters  # else the figures' zeros are not measured
+    cells = (
+        count(found.requests if known else None),
+        measured(found.rate if known else None, "/s"),
+        *spread(Times.of(totals.sketches.get(RESPONSE_TIME))),
+        count(found.failed_requests if known else None),
+        percent(found.error_rate if found.requests else None),
+        count(sum(error_counts(totals).values())),
+    )
+    titles = (
+        ">Requests",
+        ">Rate",
+        ">p50",
+        ">p95",
+        ">p99",
+        ">Max",
+        ">Failed requests",
+        ">Error rate",
+        ">Errors",
+    )
+    return table(titles, [cells])
 
 
 def _books(users: Users) -> Html:

@@ -75,6 +75,10 @@ def _copies(value: Any) -> Html:
     return Html("each worker makes the whole load" if value is True else "the workers share the load")
 
 
+def _emulated(value: Any) -> Html:
+    return Html("emulated on this machine" if value is True else "real")
+
+
 def _cost(value: Any) -> Html:
     known = isinstance(value, int | float) and 0 <= value < 1e9
     return Html(f"${value:,.4f} (estimate, AWS Lambda)") if known else _text(value)
@@ -89,6 +93,7 @@ _SHOWN: Final[Mapping[str, tuple[str, Callable[[Any], Html]]]] = {
     "workers": ("workers", _number("")),
     "copies": ("share", _copies),
     "processes": ("engine processes in a worker", _number("")),
+    "emulated": ("AWS", _emulated),
     "region": ("region", _text),
     "memorySize": ("memory of a worker", _number("MB")),
     "architecture": ("architecture", _text),

@@ -1,10 +1,6 @@
-"""The main figures of a report, as numbers: what every view of a whole run shows (pure).
+"""A report taken apart: users, endpoints, errors, status codes, expectations, the time the load took (pure).
 
-Leaves to others: writing them (summary, junit), thresholds and verdict (results).
-
-A rate is requests over the whole time of the load, from its start to its last measurement, pauses included; less than
-a second counts as a second, as in every rate of ours. The error rate is that of `ensure.maxErrorRate`: users that did
-not complete, of those created. None stands for what was not measured; 0 is a measurement.
+Leaves to others: the figures that people look at first (results' figures), writing any of it (summary, junit).
 """
 
 from __future__ import annotations
@@ -20,7 +16,6 @@ from grapeshot_launcher.results.report import Report
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.metrics.sketch import Sketch
 
-RESPONSE_TIME: Final = "http.response_time"
 ENDPOINTS: Final = "plugins.metrics-by-endpoint"  # their namespace, unless the script names another
 
 _OWN_TIME: Final = ".response_time."
@@ -30,7 +25,7 @@ _STATUS: Final = re.compile(r"http\.codes\.(\d{3})")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Times:
-    """A distribution in ms."""
+    """A distribution in ms, rounded as every report rounds it."""
 
     p50: float
     p95: float
@@ -42,42 +37,8 @@ class Times:
         """Read a sketch; None without a value."""
         if sketch is None or not sketch.count:
             return None
-        p50, p95, p99 = (sketch.quantile(q) for q in (0.5, 0.95, 0.99))
-        return Times(p50=p50, p95=p95, p99=p99, max=sketch.max)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figures:
-    """A run in a few numbers; `seconds`: of the load, `error_rate` and `refused` from 0 to 1."""
-
-    seconds: float
-    requests: int | None
-    rate: float | None  # requests a second
-    responses: int | None
-    times: Times | None
-    error_rate: float | None
-    refused: float | None  # responses with a status from 400 on, of all responses
-    errors: int  # of any kind, by `errors.NAME`
-
-    @staticmethod
-    def of(report: Report) -> Figures:
-        """Work them out."""
-        counters = report.totals.counters
-        seconds = load_seconds(report)
-        requests, responses = counters.get("http.requests"), counters.get("http.responses")
-        created = counters.get("vusers.created", 0)
-        unfinished = created - counters.get("vusers.completed", 0)
-        bad = sum(count for code, count in status_codes(report.totals).items() if code >= "400")
-        return Figures(
-            seconds=seconds,
-            requests=requests,
-            rate=None if requests is None else requests / max(seconds, 1.0),
-            responses=responses,
-            times=Times.of(report.totals.sketches.get(RESPONSE_TIME)),
-            error_rate=unfinished / created if created else None,
-            refused=bad / responses if responses else None,
-            errors=sum(error_counts(report.totals).values()),
-        )
+        summary = sketch.summary()
+        return Times(p50=summary["p50"], p95=summary["p95"], p99=summary["p99"], max=summary["max"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

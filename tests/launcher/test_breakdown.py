@@ -1,58 +1,37 @@
 from __future__ import annotations
 
-import pytest
-
 from grapeshot_launcher.results.books import Books
-from grapeshot_launcher.views.figures import Figures, Users, endpoints, expectations
+from grapeshot_launcher.views.breakdown import Times, Users, endpoints, expectations, load_seconds
 from grapeshot_worker.messages import Tally
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.metrics.sketch import Sketch
 from reports import BY_ENDPOINT, START, report, totals
 
 
-def test_the_rate_is_over_the_whole_load() -> None:
-    """Requests over the time from the start to the last measurement: 1,200 in 60 s, however they came."""
-    figures = Figures.of(report())
-
-    assert (figures.seconds, figures.rate) == (60.0, 20.0)
-
-
-def test_a_pause_at_the_start_counts_as_time_of_the_load() -> None:
-    """The load begins when the workers were started, not with the first request."""
+def test_a_load_lasts_from_its_start_to_its_last_measurement() -> None:
+    """It begins when the workers were started, not with the first request."""
     late = report(totals=totals(first_counter_at=START + 30_000.0))
 
-    assert Figures.of(late).rate == 20.0
+    assert load_seconds(late) == load_seconds(report()) == 60.0
 
 
 def test_a_clock_that_is_behind_makes_no_negative_time() -> None:
     """Measurements from before the start, by a worker's clock, move the start."""
     early = report(totals=totals(first_counter_at=START - 40_000.0, last_counter_at=START - 10_000.0))
 
-    assert Figures.of(early).seconds == 30.0
+    assert load_seconds(early) == 30.0
 
 
-def test_less_than_a_second_counts_as_a_second() -> None:
-    """As with every rate: 1,200 requests in half a second are 1,200 a second."""
-    short = report(totals=totals(last_counter_at=START + 500.0))
+def test_times_are_those_of_the_report() -> None:
+    """Rounded as the thresholds see them, so that a page shows one number for one thing; without a value none."""
+    sketch = Sketch.of({50.0: 99, 401.0: 1})
+    times = Times.of(sketch)
 
-    assert Figures.of(short).rate == 1200.0
-
-
-def test_what_was_not_measured_is_none() -> None:
-    """Without a measurement there are no figures; a count of 0 is one."""
-    nothing = Figures.of(report(totals=Totals()))
-    refused = Figures.of(report(totals=Totals(counters={"http.requests": 0})))
-
-    assert (nothing.requests, nothing.rate, nothing.times, nothing.error_rate) == (None,) * 4
-    assert (refused.requests, refused.rate) == (0, 0.0)
-
-
-def test_the_error_rate_is_that_of_ensure() -> None:
-    """Users that did not complete, of those created; bad statuses are told apart."""
-    figures = Figures.of(report())
-
-    assert figures.error_rate == pytest.approx(2 / 300)
-    assert figures.refused == pytest.approx(10 / 1190)
+    assert times is not None
+    assert [times.p50, times.p95, times.p99, times.max] == [
+        sketch.summary()[k] for k in ("p50", "p95", "p99", "max")
+    ]
+    assert Times.of(Sketch()) is None
 
 
 def test_users_whose_end_is_unknown() -> None:
