@@ -1,7 +1,7 @@
 """The story of a run from AWS Lambda: what must stand there, then the same story as everywhere.
 
-Leaves to others: preparing the test (prepare), its archive (bundle), AWS (cloud), the workers (platforms), the load
-and its report (run).
+Leaves to others: preparing the test (prepare), its archive (bundle), AWS (cloud) or what stands in for it (emulation),
+the workers (platforms), the load and its report (run).
 
 Everything that can be checked is checked before AWS is touched. From the first thing that is created on, a stop or a
 failure takes away what was made for this run alone.
@@ -10,12 +10,10 @@ failure takes away what was made for this run alone.
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -30,6 +28,7 @@ from grapeshot_launcher.cloud.resources import FunctionSettings, Site, function_
 from grapeshot_launcher.cloud.tags import parse_tags
 from grapeshot_launcher.conduct import CODES
 from grapeshot_launcher.crew import Inbox, Signalled
+from grapeshot_launcher.emulation import Emulation
 from grapeshot_launcher.errors import Interrupted, SettingsRefused, WorkerFailed
 from grapeshot_launcher.options import LambdaOptions
 from grapeshot_launcher.options.again import command_line
@@ -85,39 +84,50 @@ def run_lambda(
 
     `keep` gets the report. Raises ScriptError and other GrapeshotErrors for what prevents the run.
     """
-    settled = settle_run(options, environ=environ, now=datetime.now().astimezone())
+    now = datetime.now().astimezone()
+    with Screen(sys.stdout, sys.stderr, quiet=options.run.quiet) as screen:
+        if options.emulate is None:
+            settled = settle_run(options, environ=environ, now=now)
+            image = options.image or environ.get("WORKER_IMAGE_URL")
+            return _run_settled(settled, screen, image=image, leave=leave, keep=keep)
+        with Emulation(options, say=screen.show) as emulation:
+            settled = settle_run(options, environ=environ, now=now, machine=emulation.machine)
+            with emulation.aws() as image:
+                return _run_settled(settled, screen, image=image, leave=leave, keep=keep)
 
-    async def main(screen: Screen, image: str | None) -> int:
-        def leave_now(code: int) -> None:
-            screen.still()
-            screen.warn(
-                "Left at once: workers stop within a minute; the run's queue stays, and costs nothing."
-            )
-            leave(code)
 
+def _run_settled(
+    settled: Settled, screen: Screen, *, image: str | None, leave: Callable[[int], object], keep: Keep
+) -> int:
+    announce(settled.test, screen)
+    if settled.why:
+        screen.show(f"Workers: {settled.test.workers}, for {settled.why}; --workers or --count sets it.\n")
+
+    def leave_now(code: int) -> None:
+        screen.still()
+        screen.warn("Left at once: workers stop within a minute; the run's queue stays, and costs nothing.")
+        leave(code)
+
+    async def main() -> int:
         inbox: Inbox = asyncio.Queue()
         with listening(inbox, leave=leave_now):
             return await play(settled, screen, inbox, image=image, keep=keep)
 
-    with Screen(sys.stdout, sys.stderr, quiet=options.run.quiet) as screen:
-        announce(settled.test, screen)
-        if settled.why:
-            screen.show(
-                f"Workers: {settled.test.workers}, for {settled.why}; --workers or --count sets it.\n"
-            )
-        if options.emulate is None:
-            return asyncio.run(main(screen, options.image or environ.get("WORKER_IMAGE_URL")))
-        with emulated(options) as image:
-            return asyncio.run(main(screen, image))
+    return asyncio.run(main())
 
 
-def settle_run(options: LambdaOptions, *, environ: Mapping[str, str], now: datetime) -> Settled:
-    """Settle and check everything that needs no AWS; GrapeshotError for what prevents the run."""
-    if options.emulate == "docker":
-        raise SettingsRefused(
-            "--emulate=docker can't be used: the AWS on this machine runs workers as processes, not as containers.",
-            remedy="Use --emulate; `make test-image` runs the image in containers.",
-        )
+def settle_run(
+    options: LambdaOptions,
+    *,
+    environ: Mapping[str, str],
+    now: datetime,
+    machine: Callable[[], Machine] | None = None,
+) -> Settled:
+    """Settle and check everything that needs no AWS; GrapeshotError for what prevents the run.
+
+    `machine` is asked for what packages must be for once the script has been found right; by default that is a
+    function on AWS.
+    """
     tags = parse_tags(options.aws_tags) if options.aws_tags else {}
     problems = site_problems(Site(account="0" * 12, region=options.region, prefix=options.prefix))
     if problems:
@@ -130,7 +140,8 @@ def settle_run(options: LambdaOptions, *, environ: Mapping[str, str], now: datet
     elif options.run.workers is None:
         sizing = size(test.script, test.plan, processes=vcpus(options.memory_size))
         test, why = replace(test, workers=sizing.workers), sizing.why
-    bundle = make_bundle(_contents(test, environ), _machine(options), download=pip_download(environ))
+    made_for = machine() if machine else Machine(options.architecture)
+    bundle = make_bundle(_contents(test, environ), made_for, download=pip_download(environ))
     script = replace(test.script, warnings=(*test.script.warnings, *bundle.warnings))
     return Settled(
         options=options,
@@ -316,29 +327,6 @@ def _contents(test: Test, environ: Mapping[str, str]) -> Contents:
         # What is set here wins over the file, as in a run on this machine.
         environment={name: environ.get(name, value) for name, value in variables.items()},
     )
-
-
-def _machine(options: LambdaOptions) -> Machine:
-    if options.emulate == "processes":  # workers are processes of this machine
-        architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-        return Machine(architecture, f"{sys.version_info.major}.{sys.version_info.minor}")
-    return Machine(options.architecture)
-
-
-@contextmanager
-def emulated(options: LambdaOptions) -> Iterator[str]:
-    """Have an AWS on this machine, lead the SDK to it, and give the address of its worker image."""
-    # Imported late: it is an extra of its own.
-    from grapeshot_launcher.platforms.emulator import EmbeddedAws
-
-    with EmbeddedAws(region=options.region, repository=options.repository) as aws:
-        before = dict(os.environ)
-        os.environ.update(aws.environ)
-        try:
-            yield options.image or aws.image_uri()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
 
 
 def _read(path: str) -> str:

@@ -147,7 +147,6 @@ def test_a_load_that_outlives_its_workers_is_refused(tmp_path: Path, timeout: in
     ("flags", "kind"),
     [
         ({"aws_tags": "no colon"}, TagsRefused),
-        ({"emulate": "docker"}, SettingsRefused),
         ({"region": "Frankfurt"}, SettingsRefused),
         ({"prefix": "Not a bucket"}, SettingsRefused),
         ({"flow": "{post: {url: /, formData: {f: {fromFile: gone.png}}}}"}, ScriptError),
