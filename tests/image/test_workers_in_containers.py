@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,10 @@ after:
 
 # What a worker finds around it is looked at once in each engine process, and counted with every user.
 HOOKS = """
-import json, os, resource, shutil, subprocess
+import json, os, resource, shutil, subprocess, sys
+import builtfor
+
+assert builtfor.PYTHON == "%d.%d" % sys.version_info[:2]
 
 def memory():
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
@@ -112,6 +116,16 @@ LIMITS = {
 }
 
 
+def write_wheel(folder: Path, minor: int) -> None:
+    """Write a package whose wheel, like one with compiled parts, is for one version of Python alone."""
+    about = "builtfor-1.0.dist-info"
+    with zipfile.ZipFile(folder / f"builtfor-1.0-cp3{minor}-none-any.whl", "w") as wheel:
+        wheel.writestr("builtfor.py", f"PYTHON = '3.{minor}'\n")
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: builtfor\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", f"Wheel-Version: 1.0\nTag: cp3{minor}-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+
+
 class Run:
     """One run of the command, with everything it needs in a folder of its own."""
 
@@ -123,6 +137,9 @@ class Run:
         (self._folder / "script.yml").write_text(script, encoding="utf-8")
         (self._folder / "hooks.py").write_text(hooks, encoding="utf-8")
         (self._folder / "users.csv").write_text("\n".join(USERS) + "\n", encoding="utf-8")
+        (self._folder / "requirements.txt").write_text("builtfor==1.0\n", encoding="utf-8")
+        for minor in range(11, 15):
+            write_wheel(self._folder, minor)
         command = [GRAPESHOT, "run-lambda", "--emulate=docker", "--image", self._image, *flags]
         command += ["-o", str(self._folder / "report.json"), "script.yml"]
         process = subprocess.Popen(
@@ -131,7 +148,12 @@ class Run:
             stderr=subprocess.PIPE,
             text=True,
             cwd=self._folder,
-            env={**os.environ, "DOCKER_HOST": self._engine},
+            env={
+                **os.environ,
+                "DOCKER_HOST": self._engine,
+                "PIP_NO_INDEX": "1",
+                "PIP_FIND_LINKS": str(self._folder),
+            },
         )
         self._processes.append(process)
         return process
