@@ -158,10 +158,11 @@ def test_engines_for_other_machines_are_refused(platform: str) -> None:
 # ---- the run ----
 
 
-def settled(tmp_path: Path, flow: str) -> None:
+def settled(tmp_path: Path, *, rate: str) -> None:
     path = tmp_path / "s.yml"
     path.write_text(
-        f"config: {{target: 'http://127.0.0.1:9', phases: [{{duration: 1, arrivalRate: 1}}]}}\nscenarios: [{{flow: [{flow}]}}]"
+        f"config: {{target: 'http://127.0.0.1:9', phases: [{{duration: 1, arrivalRate: {rate}}}]}}\n"
+        "scenarios: [{flow: [{get: {url: /}}]}]"
     )
     options = LambdaOptions(run=RunOptions(script=str(path)), emulate="docker")
     with Emulation(options, say=print) as emulation:
@@ -172,7 +173,7 @@ def test_without_an_engine_the_remedy_is_told(tmp_path: Path, monkeypatch: pytes
     """The same as when an image is built."""
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(ImageFailed) as caught:
-        settled(tmp_path, "{get: {url: /}}")
+        settled(tmp_path, rate="1")
 
     assert "systemctl start docker" in caught.value.remedy
 
@@ -180,7 +181,7 @@ def test_without_an_engine_the_remedy_is_told(tmp_path: Path, monkeypatch: pytes
 def test_a_wrong_script_is_told_before_an_engine_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for an image to hear of a mistyped word."""
+    """Nobody waits for an image to hear of a mistyped number."""
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with pytest.raises(ScriptError):
-        settled(tmp_path, "{gett: {url: /}}")
+        settled(tmp_path, rate="many")
