@@ -22,6 +22,7 @@ from image.runtime_stub import RuntimeApi, serve
 
 if TYPE_CHECKING:
     from grapeshot_launcher.cloud.image import PublishedImage
+    from grapeshot_launcher.cloud.resources import Architecture
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -52,7 +53,7 @@ def test_the_image_is_built_once(
     connected: Engine, label: str, client: docker.DockerClient, base_image: str, published: PublishedImage
 ) -> None:
     """It is built when the engine lacks its tag, and found the next time; both have the Python of their base."""
-    architecture = "arm64" if published.tag.startswith("arm64") else "x86_64"
+    architecture: Architecture = "arm64" if published.tag.startswith("arm64") else "x86_64"
     recipe = read_recipe(architecture, base_image=base_image)
     client.images.remove(f"grapeshot-worker:{recipe.tag}")
     said: list[str] = []

@@ -78,6 +78,7 @@ class SandboxContainer:
         self._api, self._container = api, container
         self._loop = asyncio.get_running_loop()
         self._frozen = False
+        self._killer: threading.Thread | None = None
         self._ended: asyncio.Future[int] = self._loop.create_future()
         _in_thread(self._follow)
 
@@ -98,8 +99,8 @@ class SandboxContainer:
 
     def kill(self) -> None:
         """End it at once, in a thread: nobody waits here for the engine."""
-        if not self._ended.done():
-            _in_thread(lambda: self._ask(self._api.kill))
+        if self._killer is None and not self._ended.done():
+            self._killer = _in_thread(lambda: self._ask(self._api.kill))
 
     def _ask(self, call: Callable[[str], Any]) -> None:
         """Make a call about the container; one that has ended, or an engine that has, can't be asked."""
@@ -121,6 +122,8 @@ class SandboxContainer:
 
         self._ask(look)
         self._ask(lambda container: self._api.remove_container(container, force=True))
+        if self._killer is not None:
+            self._killer.join()  # who hears of the end may close the connection to the engine
         self._tell(self.output.feed_eof)
         self._tell(self._ended.set_result, SIGNALS - code if code > SIGNALS else code)
 
@@ -205,5 +208,7 @@ def _limits(memory: int) -> dict[str, Any]:
     }
 
 
-def _in_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, daemon=True, name="container").start()
+def _in_thread(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True, name="container")
+    thread.start()
+    return thread
