@@ -29,8 +29,8 @@ from working_time import WorkingLoop, run_working
 from grapeshot_launcher.options import LambdaOptions, RunOptions
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.prepare import Test, prepare
+from grapeshot_launcher.prepare_lambda import limits_of
 from grapeshot_launcher.run import Stage, tell
-from grapeshot_launcher.run_lambda import limits_of
 from grapeshot_launcher.screen import Screen
 from grapeshot_worker.metrics.period import WINDOW_MS
 

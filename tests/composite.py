@@ -46,15 +46,11 @@ class Job:
     stubs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     token: str = "ghs_0123456789"
     temp: Path | None = None  # the runner's folder, where what was installed stays for the next
+    during: Callable[[subprocess.Popen[str], Path], None] | None = None  # gets the last step as it begins
+    patience: float = 120.0  # s for a step
 
-    def run(
-        self,
-        *,
-        during: Callable[[subprocess.Popen[str], Path], None] | None = None,
-        timeout: float = 55,
-        **inputs: str,
-    ) -> Ended:
-        """Run action.yml with inputs, dashes written as underscores; `during` gets the last step as it begins."""
+    def run(self, **inputs: str) -> Ended:
+        """Run action.yml with inputs, dashes written as underscores."""
         action = yaml.safe_load((ROOT / "action.yml").read_text())
         given = {name.replace("_", "-"): value for name, value in inputs.items()}
         assert given.keys() <= action["inputs"].keys(), given.keys() - action["inputs"].keys()
@@ -71,8 +67,8 @@ class Job:
             if "uses" in step:
                 outputs = dict(self.stubs[step["uses"].partition("@")[0]])
             else:
-                last = during if number == len(steps) - 1 else None
-                code, outputs = self._step(number, step, contexts, last, timeout)
+                during = self.during if number == len(steps) - 1 else None
+                code, outputs = self._step(number, step, contexts, during)
             if step.get("id"):
                 contexts["steps"][step["id"]] = {"outputs": outputs}
             if code:
@@ -93,7 +89,6 @@ class Job:
         step: Mapping[str, Any],
         contexts: Mapping[str, Any],
         during: Callable[[subprocess.Popen[str], Path], None] | None,
-        timeout: float,
     ) -> tuple[int, dict[str, str]]:
         assert step["shell"] == "bash"
         script, log = self.place / f"step{number}.sh", self.place / "log"
@@ -122,7 +117,7 @@ class Job:
             try:
                 if during is not None:
                     during(process, log)
-                code = process.wait(timeout)
+                code = process.wait(self.patience)
             finally:
                 if process.poll() is None:
                     process.kill()

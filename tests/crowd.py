@@ -24,7 +24,8 @@ from grapeshot_launcher.errors import WorkerFailed
 from grapeshot_launcher.options import LambdaOptions, RunOptions
 from grapeshot_launcher.platforms.emulator import EmbeddedAws, Fault
 from grapeshot_launcher.platforms.emulator.calls import Call
-from grapeshot_launcher.run_lambda import play, settle_run
+from grapeshot_launcher.prepare_lambda import settle_run
+from grapeshot_launcher.run_lambda import play
 from grapeshot_launcher.screen import Screen
 from grapeshot_worker.messages import Finished, Progress
 from grapeshot_worker.wire import unpack

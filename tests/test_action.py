@@ -20,6 +20,7 @@ import github_api
 from composite import ROOT, Job, bare_environ
 from grapeshot_launcher.github.inputs import NAMES
 from grapeshot_launcher.github.outputs import NAMES as OUTPUTS
+from rendered import rendered
 from target import Target
 
 pytestmark = pytest.mark.timeout(300)  # the first of them installs the Action as a runner does
@@ -103,9 +104,9 @@ def test_a_good_run_is_green(tmp_path: Path, workspace: Path, home: Path, target
     """From the emulator: outputs, summary and files say what the target has counted."""
     before = target.stats().get("/json 200", 0)
 
-    ended = job(tmp_path, workspace, home).run(
-        timeout=250, script="load.yml", emulate="true", workers="2", memory_size="1769"
-    )
+    runner = job(tmp_path, workspace, home)
+    runner.patience = 280
+    ended = runner.run(script="load.yml", emulate="true", workers="2", memory_size="1769")
 
     outputs = ended.outputs
     report = json.loads(Path(outputs["report-json"]).read_text())
@@ -195,7 +196,9 @@ def test_a_cancelled_job_stops_its_load_and_says_what_was_measured(
         process.wait(20)
         asked.append(time.monotonic())
 
-    ended = job(tmp_path, workspace, home).run(during=cancel, script="load.yml", emulate="true", workers="2")
+    runner = job(tmp_path, workspace, home)
+    runner.during = cancel
+    ended = runner.run(script="load.yml", emulate="true", workers="2")
 
     assert ended.code == 130, ended.log
     assert asked[1] - asked[0] < 7.5
@@ -203,7 +206,7 @@ def test_a_cancelled_job_stops_its_load_and_says_what_was_measured(
     assert 10 <= int(ended.outputs["requests"]) < 600
     assert "stopped" in ended.summary.lower()
     served = target.stats()["/json 200"]
-    assert served - before == int(ended.outputs["requests"])
+    assert served - before <= int(ended.outputs["requests"]) < served - before + 10  # some were under way
     assert target.stats()["/json 200"] == served
 
 
@@ -260,7 +263,7 @@ def test_each_refusal_is_told_in_all_places(
     assert ended.code == code, ended.log
     assert (ended.outputs["verdict"], ended.outputs["exit-code"]) == ("error", str(code))
     assert word in ended.log
-    assert word.strip("'") in ended.summary.replace("&#39;", "'").replace("&lt;", "<")
+    assert word in rendered(ended.summary).text
     assert obeyed(ended.log)
     assert "Traceback" not in ended.log
 
@@ -273,7 +276,7 @@ def test_without_the_permission_the_message_says_which(tmp_path: Path, workspace
 
     assert ended.code != 0
     assert "id-token: write" in ended.log
-    assert "id-token: write" in ended.summary
+    assert "id-token: write" in rendered(ended.summary).text
     assert "Traceback" not in ended.log
 
 

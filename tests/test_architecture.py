@@ -33,7 +33,7 @@ LAUNCHER_FLOORS = (
     ("options", "results", "cloud", "bundle"),
     ("views", "github", "origin"),
     ("platforms", "prepare", "screen", "sizing"),
-    ("crew", "settle"),
+    ("crew", "settle", "emulation"),
     ("conduct", "signals"),
     ("watch",),
     ("publish",),

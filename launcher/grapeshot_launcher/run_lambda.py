@@ -1,7 +1,7 @@
 """The story of a run from AWS Lambda: what must stand there, then the same story as everywhere.
 
-Leaves to others: preparing the test (prepare), its archive (bundle), AWS (cloud), the workers (platforms), the load
-and its report (run).
+Leaves to others: preparing the test (prepare), its archive (bundle), AWS (cloud) or what stands in for it (emulation),
+the workers (platforms), the load and its report (run).
 
 Everything that can be checked is checked before AWS is touched. From the first thing that is created on, a stop or a
 failure takes away what was made for this run alone.
@@ -10,77 +10,42 @@ failure takes away what was made for this run alone.
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from grapeshot_launcher.bundle import Bundle, Contents, make_bundle
-from grapeshot_launcher.bundle.wheels import Machine, pip_download
 from grapeshot_launcher.cloud.aws import Aws
 from grapeshot_launcher.cloud.calls import Reach, Threads
 from grapeshot_launcher.cloud.find_image import find_image
 from grapeshot_launcher.cloud.provision import Desired, Standing, provisioned
-from grapeshot_launcher.cloud.resources import FunctionSettings, Site, function_problems, site_problems, vcpus
-from grapeshot_launcher.cloud.tags import parse_tags
+from grapeshot_launcher.cloud.resources import FunctionSettings, Site, function_problems
 from grapeshot_launcher.conduct import CODES
 from grapeshot_launcher.crew import Inbox, Signalled
+from grapeshot_launcher.emulation import Emulation
 from grapeshot_launcher.errors import ImageUnpublished, Interrupted, SettingsRefused, WorkerFailed
 from grapeshot_launcher.options import LambdaOptions
 from grapeshot_launcher.options.again import command_line
 from grapeshot_launcher.origin import origin
-from grapeshot_launcher.platforms import Limits
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.platforms.lambda_calls import AwsCloud, upload
-from grapeshot_launcher.prepare import Test, prepare
+from grapeshot_launcher.prepare_lambda import Settled, settle_run
 from grapeshot_launcher.run import Keep, Stage, announce, nobody, tell
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.signals import listening
-from grapeshot_launcher.sizing import size
 from grapeshot_launcher.views.console import plain_lines
 from grapeshot_launcher.views.lambda_ import bundle_table, cost, cost_line, ground_lines
-from grapeshot_launcher.views.plan import number, plural
-from grapeshot_worker.arrivals import duration
+from grapeshot_launcher.views.plan import plural
 from grapeshot_worker.errors import CloudError
-from grapeshot_worker.script.load import with_dotenv
 
 if TYPE_CHECKING:
     from grapeshot_launcher.cloud.aws import Session
 
-READY, READY_IN_VPC = 120.0, 240.0  # s for cold starts, and for network interfaces
-START_DELAY = 4.0  # s from Go to the start: every worker looks at the record once a second
-KEPT = 60.0  # s of a worker's time for its start and its end
-MARGIN = 20.0  # s of that for the end: the last users, the last messages
-SILENCE = 60.0  # s
-STOP = (
-    5.0  # s for a last word after a stop; a cancelled job has ten in all, and what is late lies in the bucket
-)
-
 T = TypeVar("T")
 LogIn = Callable[[], "Session | None"]  # gives no session where the SDK finds credentials by itself
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
-    """A run from Lambda that can begin: the test, its archive, what was asked for, why so many workers."""
-
-    options: LambdaOptions
-    test: Test
-    bundle: Bundle
-    limits: Limits
-    tags: Mapping[str, str]
-    why: str = ""
-
-    @property
-    def processes(self) -> int:
-        """Engine processes in a worker: one for each vCPU."""
-        return vcpus(self.options.memory_size)
 
 
 def run_lambda(
@@ -96,36 +61,47 @@ def run_lambda(
     `keep` gets the report. `log_in` is called when all else has been checked, and never for an AWS on this machine.
     Raises ScriptError and other GrapeshotErrors for what prevents the run.
     """
-    settled = settle_run(options, environ=environ, now=datetime.now().astimezone())
-    role = cache(log_in) if log_in and not options.emulate else None
+    role = cache(log_in) if log_in else None
+    now = datetime.now().astimezone()
+    with Screen(sys.stdout, sys.stderr, quiet=options.run.quiet) as screen:
+        if options.emulate is None:
+            settled = settle_run(options, environ=environ, now=now)
+            image = options.image or environ.get("WORKER_IMAGE_URL")
+            return _run_settled(settled, screen, image=image, leave=leave, keep=keep, log_in=role)
+        with Emulation(options, say=screen.show) as emulation:
+            settled = settle_run(options, environ=environ, now=now, machine=emulation.machine)
+            with emulation.aws() as image:
+                return _run_settled(settled, screen, image=image, leave=leave, keep=keep)
 
-    async def main(screen: Screen, image: str | None) -> int:
-        def leave_now(code: int) -> None:
-            assert leave is not None
-            screen.still()
-            screen.warn(
-                "Left at once: workers stop within a minute; the run's queue stays, and costs nothing."
-            )
-            leave(code)
 
+def _run_settled(
+    settled: Settled,
+    screen: Screen,
+    *,
+    image: str | None,
+    leave: Callable[[int], object] | None,
+    keep: Keep,
+    log_in: LogIn | None = None,
+) -> int:
+    announce(settled.test, screen)
+    if settled.why:
+        screen.show(f"Workers: {settled.test.workers}, for {settled.why}; --workers or --count sets it.\n")
+
+    def leave_now(code: int) -> None:
+        assert leave is not None
+        screen.still()
+        screen.warn("Left at once: workers stop within a minute; the run's queue stays, and costs nothing.")
+        leave(code)
+
+    async def main() -> int:
         inbox: Inbox = asyncio.Queue()
         with listening(inbox, leave=leave_now if leave else None):
-            return await play(settled, screen, inbox, image=image, keep=keep, log_in=role)
+            return await play(settled, screen, inbox, image=image, keep=keep, log_in=log_in)
 
-    with Screen(sys.stdout, sys.stderr, quiet=options.run.quiet) as screen:
-        announce(settled.test, screen)
-        if settled.why:
-            screen.show(
-                f"Workers: {settled.test.workers}, for {settled.why}; --workers or --count sets it.\n"
-            )
-        if options.emulate is None:
-            image = options.image or environ.get("WORKER_IMAGE_URL")
-            if options.publish and image is None:
-                # Before there is an event loop: it takes minutes, and a Ctrl-C ends it at once.
-                image = publish_missing(_aws(options.region, role), options, say=screen.show)
-            return asyncio.run(main(screen, image))
-        with emulated(options) as image:
-            return asyncio.run(main(screen, image))
+    if settled.options.publish and image is None and settled.options.emulate is None:
+        # Before there is an event loop: it takes minutes, and a Ctrl-C ends it at once.
+        image = publish_missing(_aws(settled.options.region, log_in), settled.options, say=screen.show)
+    return asyncio.run(main())
 
 
 def publish_missing(aws: Aws, options: LambdaOptions, *, say: Callable[[str], None]) -> str:
@@ -143,64 +119,6 @@ def publish_missing(aws: Aws, options: LambdaOptions, *, say: Callable[[str], No
 
         prefix = options.prefix
         return publish(aws, architecture=architecture, say=say, repository=repository, prefix=prefix).uri
-
-
-def settle_run(options: LambdaOptions, *, environ: Mapping[str, str], now: datetime) -> Settled:
-    """Settle and check everything that needs no AWS; GrapeshotError for what prevents the run."""
-    if options.emulate == "docker":
-        raise SettingsRefused(
-            "--emulate=docker can't be used: the AWS on this machine runs workers as processes, not as containers.",
-            remedy="Use --emulate; `make test-image` runs the image in containers.",
-        )
-    tags = parse_tags(options.aws_tags) if options.aws_tags else {}
-    problems = site_problems(Site(account="0" * 12, region=options.region, prefix=options.prefix))
-    if problems:
-        raise SettingsRefused("\n".join(problems))
-    test = prepare(options.run, environ=environ, now=now, cpus=1)
-    limits = limits_of(options, duration(test.plan))
-    why = ""
-    if options.count is not None:
-        test = replace(test, workers=options.count, copies=True)
-    elif options.run.workers is None:
-        sizing = size(test.script, test.plan, processes=vcpus(options.memory_size))
-        test, why = replace(test, workers=sizing.workers), sizing.why
-    bundle = make_bundle(_contents(test, environ), _machine(options), download=pip_download(environ))
-    script = replace(test.script, warnings=(*test.script.warnings, *bundle.warnings))
-    return Settled(
-        options=options,
-        test=replace(test, script=script),
-        bundle=bundle,
-        limits=limits,
-        tags=tags,
-        why=why,
-    )
-
-
-def limits_of(options: LambdaOptions, seconds: float) -> Limits:
-    """Give the limits of workers whose load lasts so many seconds; SettingsRefused when it is too long for them.
-
-    A worker's time runs from its start. What it needs to get ready must leave enough for the load.
-    """
-    longest = options.timeout - KEPT
-    if seconds > longest:
-        raise SettingsRefused(
-            f"The script's phases last {number(seconds)} s, which is too long for workers on AWS Lambda.",
-            cause=f"A worker lives {options.timeout} s (--timeout, 900 at most), of which {number(KEPT)} s are kept"
-            " for its start and its end.",
-            remedy=f"Shorten the phases to {number(max(longest, 0.0))} s, or run the script with `grapeshot run`.",
-        )
-    ready = READY_IN_VPC if options.subnet_ids else READY
-    return Limits(
-        ready=min(ready, options.timeout - seconds - START_DELAY - MARGIN),
-        silence=SILENCE,
-        stop=STOP,
-        start_delay=START_DELAY,
-        late_cause="The account may run fewer functions at once than there are workers, the image takes long to load,"
-        " or workers can't reach SQS and S3 (in a VPC: through a NAT gateway or endpoints). The function's log in"
-        " CloudWatch says more.",
-        late_remedy="Ask AWS for a higher quota of concurrent executions, or use fewer workers (--workers) with more"
-        " memory; let hooks wait inside functions, not at import.",
-    )
 
 
 async def play(
@@ -350,43 +268,3 @@ def _standing_lines(standing: Standing) -> str:
             "AWS account": standing.site.account,
         }
     )
-
-
-def _contents(test: Test, environ: Mapping[str, str]) -> Contents:
-    options = test.options
-    variables, _ = with_dotenv(options.dotenv, {}, read_text=_read)
-    return Contents(
-        source=test.script.source,
-        read_from=tuple(filter(None, (options.script, *options.inputs, options.config))),
-        processor=test.script.processor,
-        # What is set here wins over the file, as in a run on this machine.
-        environment={name: environ.get(name, value) for name, value in variables.items()},
-    )
-
-
-def _machine(options: LambdaOptions) -> Machine:
-    if options.emulate == "processes":  # workers are processes of this machine
-        architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-        return Machine(architecture, f"{sys.version_info.major}.{sys.version_info.minor}")
-    return Machine(options.architecture)
-
-
-@contextmanager
-def emulated(options: LambdaOptions) -> Iterator[str]:
-    """Have an AWS on this machine, lead the SDK to it, and give the address of its worker image."""
-    # Imported late: it is an extra of its own.
-    from grapeshot_launcher.platforms.emulator import EmbeddedAws
-
-    with EmbeddedAws(region=options.region, repository=options.repository) as aws:
-        before = dict(os.environ)
-        os.environ.update(aws.environ)
-        try:
-            yield options.image or aws.image_uri()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8") as file:
-        return file.read()

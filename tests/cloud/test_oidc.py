@@ -481,4 +481,4 @@ def test_a_run_across_the_ends_of_sessions(
     assert code == 0, out + err
     assert report["grapeshot"]["books"]["started"] == 40
     assert len(set(cloud.github.issued)) >= 3
-    assert cloud.iam.denied() == set()
+    assert cloud.iam.denied(cloud.role) == set()

@@ -1,13 +1,14 @@
 """What the tests of the worker image share: an engine, a registry, a base, and the image itself, each made once.
 
-These tests need docker, or root on a Debian, and a minute: `make test-image` runs them, `make test` does not.
+These tests need docker, or root on a Debian, and some minutes: `make test-image` runs them, `make test` does not.
+Where they can't be run they are skipped, with the reason; GRAPESHOT_TEST_IMAGE_REQUIRED makes failures of that.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,19 @@ if TYPE_CHECKING:
 ASKED = bool(os.environ.get("GRAPESHOT_TEST_IMAGE"))
 BASE = os.environ.get("GRAPESHOT_TEST_BASE_IMAGE")  # use this one; else the usual one where it can be had
 
+REQUIRED = bool(os.environ.get("GRAPESHOT_TEST_IMAGE_REQUIRED"))
+
 collect_ignore_glob = [] if ASKED else ["*.py"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where the tests are required, one that was not run has failed: no check passes hollow."""
+    report = yield
+    if REQUIRED and report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome, report.longrepr = "failed", f"required, and not run: {reason}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -1,35 +1,23 @@
-"""The worker image in a container with the limits of Lambda.
+"""The worker image in a container with the limits of Lambda, without a launcher.
 
-Leaves to others: the events it gets (runtime_stub).
+Leaves to others: the limits (the emulator's container), the events it gets (runtime_stub).
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import docker
 from docker.models.containers import Container
 
-MEMORY = 1769 << 20  # bytes: what gets one vCPU
-LIMITS: dict[str, Any] = {
-    "network_mode": "host",  # the target and the Runtime API are on this machine's loopback
-    "read_only": True,
-    "tmpfs": {"/tmp": "rw,size=512m,mode=1777"},
-    "ipc_mode": "none",  # no /dev/shm
-    "ulimits": [docker.types.Ulimit(name="nofile", soft=1024, hard=1024)],
-    "mem_limit": MEMORY,
-    "memswap_limit": MEMORY,
-    "pids_limit": 1024,
-    "cap_drop": ["ALL"],
-    "security_opt": ["no-new-privileges"],
-    "user": "993:990",  # Lambda's own user, whatever the image says
-}
+from grapeshot_launcher.platforms.emulator.container import create
+
+MEMORY = 1769  # MB: what gets one vCPU
 SETTINGS = {
     "AWS_REGION": "eu-west-1",
     "AWS_LAMBDA_FUNCTION_NAME": "artilleryio-test",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY),
     "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
     "LAMBDA_TASK_ROOT": "/var/task",
 }
@@ -41,16 +29,25 @@ def sandbox(
 ) -> Iterator[Container]:
     """Start the image as Lambda does, and take it away afterwards."""
     settings = {**SETTINGS, "AWS_LAMBDA_RUNTIME_API": runtime_api, **(environ or {})}
-    container = client.containers.run(image, detach=True, environment=settings, **LIMITS)
+    created = create(client.api, image, label="test", memory=MEMORY, environment=settings)
+    container = client.containers.get(created)
     try:
+        container.start()
         yield container
     finally:
         container.remove(force=True)
 
 
-def run_inside(client: docker.DockerClient, image: str, command: Sequence[str], **limits: Any) -> str:
+def run_inside(client: docker.DockerClient, image: str, command: Sequence[str]) -> str:
     """Run another command in the image, under the same limits, and give what it prints."""
-    output: bytes = client.containers.run(
-        image, list(command[1:]), entrypoint=[command[0]], remove=True, stderr=True, **{**LIMITS, **limits}
+    created = create(
+        client.api, image, label="test", memory=MEMORY, entrypoint=[command[0]], command=command[1:]
     )
-    return output.decode()
+    container = client.containers.get(created)
+    try:
+        container.start()
+        code, output = container.wait(timeout=60)["StatusCode"], container.logs().decode()
+        assert code == 0, output
+        return output
+    finally:
+        container.remove(force=True)

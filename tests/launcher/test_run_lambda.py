@@ -15,7 +15,8 @@ from grapeshot_launcher.cloud.tags import TagsRefused
 from grapeshot_launcher.crew import Inbox, Signalled
 from grapeshot_launcher.errors import Interrupted, SettingsRefused
 from grapeshot_launcher.options import LambdaOptions, RunOptions
-from grapeshot_launcher.run_lambda import Settled, heeding, limits_of, settle_run
+from grapeshot_launcher.prepare_lambda import Settled, limits_of, settle_run
+from grapeshot_launcher.run_lambda import heeding
 from grapeshot_launcher.sizing import size, user_weight
 from grapeshot_launcher.views.lambda_ import bundle_table, cost, cost_line
 from grapeshot_worker.errors import GrapeshotError, ScriptError
@@ -147,7 +148,6 @@ def test_a_load_that_outlives_its_workers_is_refused(tmp_path: Path, timeout: in
     ("flags", "kind"),
     [
         ({"aws_tags": "no colon"}, TagsRefused),
-        ({"emulate": "docker"}, SettingsRefused),
         ({"region": "Frankfurt"}, SettingsRefused),
         ({"prefix": "Not a bucket"}, SettingsRefused),
         ({"flow": "{post: {url: /, formData: {f: {fromFile: gone.png}}}}"}, ScriptError),

@@ -94,7 +94,18 @@ def _extract(members: tarfile.TarFile, folder: Path, limit: int) -> None:
             raise _refused(f"{member.name!r} would lie outside of its folder")
         if member.type not in (*_PLAIN, tarfile.DIRTYPE):
             raise _refused(f"{member.name!r} is neither a file nor a folder")
-        members.extract(member, folder, filter="data")
+        _place(members, member, folder / path)
+
+
+def _place(members: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Make one member by hand: `extract` has no filter before Python 3.11.4, and Debian 12 has 3.11.2."""
+    content = members.extractfile(member)
+    if content is None:
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with content, path.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _read(folder: Path) -> Bundle:

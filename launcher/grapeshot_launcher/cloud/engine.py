@@ -1,7 +1,7 @@
 """The docker engine of this machine: builds, pushes, and says why when it can't.
 
 Leaves to others: what its events mean (build_events), what is built (recipe), where it goes (image).
-This is the only module that imports the docker SDK.
+This and the emulator's containers are the only modules that import the docker SDK.
 
 The classic builder is used, not BuildKit: it makes one manifest for one platform. BuildKit's attestations make an
 index of it, which Lambda refuses.
@@ -38,21 +38,24 @@ class Engine:
     """A docker engine that answers. Make it with `connect`; use it as a context, so that its connection is closed."""
 
     def __init__(self, api: APIClient, platform: str) -> None:
-        self._api, self.platform = api, platform
+        self.api, self.platform = api, platform
 
     @classmethod
-    def connect(cls, host: str | None = None) -> Engine:
-        """Connect to `host`, or the engine the `docker` command would use; ImageFailed when none answers."""
+    def connect(cls, host: str | None = None, *, connections: int = 10) -> Engine:
+        """Connect to `host`, or the engine the `docker` command would use; ImageFailed when none answers.
+
+        `connections` are kept open at most, for calls at the same time.
+        """
         # Imported late: of all commands, only those for images need it.
         from docker import APIClient
         from docker.context import ContextAPI
         from docker.utils import kwargs_from_env
 
-        with _failures():
+        with failures():
             if host is None and not os.environ.get("DOCKER_HOST"):
                 host = ContextAPI.get_current_context().Host
             where: dict[str, Any] = {"base_url": host} if host else dict(kwargs_from_env())
-            api = APIClient(**where, version="auto", timeout=SILENCE_LIMIT)
+            api = APIClient(**where, version="auto", timeout=SILENCE_LIMIT, max_pool_size=connections)
             about = api.version()
         return cls(api, f"{about['Os']}/{about['Arch']}")
 
@@ -62,15 +65,15 @@ class Engine:
 
     def __exit__(self, *reason: object) -> None:
         """Close the connection."""
-        self._api.close()
+        self.api.close()
 
     def build(self, recipe: Recipe, *, say: Say, network: str | None = None) -> str:
         """Build an image and give its id; `network` is the one its first stage uses (`host`, for example)."""
         base = self._base(recipe.base_image, recipe.platform, say)
         first = self._base(recipe.base_image, self.platform, say)
-        with _failures():
+        with failures():
             # No platform=: it would hold for both stages, and the first one runs on this machine's own.
-            events = self._api.build(
+            events = self.api.build(
                 fileobj=io.BytesIO(recipe.context()),
                 custom_context=True,
                 tag=f"{LOCAL_NAME}:{recipe.tag}",
@@ -90,17 +93,27 @@ class Engine:
             self._check(built, recipe)
         return built
 
+    def find(self, image: str) -> str | None:
+        """Give the id of an image by its name on this machine, None if it has none."""
+        from docker.errors import ImageNotFound
+
+        with failures():
+            try:
+                return str(self._inspect(image)["Id"])
+            except ImageNotFound:
+                return None
+
     def size(self, image: str) -> int:
         """Give the bytes an image takes on this machine."""
-        with _failures():
+        with failures():
             return int(self._inspect(image)["Size"])
 
     def push(self, image: str, *, uri: str, tag: str, login: tuple[str, str], say: Say) -> str:
         """Push an image and give the digest the registry knows it by; `login` is user and password."""
         user, password = login
-        with _failures():
-            self._api.tag(image, uri, tag, force=True)
-            events = self._api.push(
+        with failures():
+            self.api.tag(image, uri, tag, force=True)
+            events = self.api.push(
                 uri, tag, stream=True, decode=True, auth_config={"username": user, "password": password}
             )
             return pushed_digest(events, say)
@@ -114,7 +127,7 @@ class Engine:
         from docker.errors import APIError, ImageNotFound
         from docker.utils import parse_repository_tag
 
-        with _failures():
+        with failures():
             try:
                 found = self._inspect(name)
                 if f"{found['Os']}/{found['Architecture']}" == platform:
@@ -125,7 +138,7 @@ class Engine:
             repository, tag = parse_repository_tag(name)
             try:
                 pulled(
-                    self._api.pull(repository, tag or "latest", stream=True, decode=True, platform=platform),
+                    self.api.pull(repository, tag or "latest", stream=True, decode=True, platform=platform),
                     say,
                 )
                 return str(self._inspect(name)["Id"])
@@ -133,7 +146,7 @@ class Engine:
                 raise base_failed(str(error.explanation or error)) from error
 
     def _inspect(self, image: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._api.inspect_image(image)  # type: ignore[no-untyped-call]  # a gap of the stubs
+        found: dict[str, Any] = self.api.inspect_image(image)  # type: ignore[no-untyped-call]  # a gap of the stubs
         return found
 
     def _check(self, image: str, recipe: Recipe) -> None:
@@ -147,8 +160,8 @@ class Engine:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
-    """Tell what goes wrong between us and the engine in words for a person."""
+def failures() -> Iterator[None]:
+    """Tell what goes wrong between us and the engine in words for a person: what the SDK raises, as ImageFailed."""
     import requests
     from docker.errors import APIError, DockerException
 

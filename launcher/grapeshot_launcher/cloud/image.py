@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from grapeshot_launcher.cloud.build_events import Say
-from grapeshot_launcher.cloud.engine import Engine
+from grapeshot_launcher.cloud.engine import LOCAL_NAME, Engine
 from grapeshot_launcher.cloud.recipe import BASE_IMAGE, Recipe, read_recipe
 from grapeshot_launcher.cloud.repository import Ecr, Repository, StoredImage, ensure_repository
 from grapeshot_launcher.cloud.resources import PREFIX, REPOSITORY, Architecture
@@ -71,6 +71,11 @@ def build(
     recipe = read_recipe(architecture, base_image=base_image)
     with connect() as engine:
         return _build(engine, recipe, say=say, network=network)
+
+
+def ensure_built(engine: Engine, recipe: Recipe, *, say: Say, network: str | None = None) -> str:
+    """Give the id of a recipe's image on this machine, built unless the engine has it; its tag tells."""
+    return engine.find(f"{LOCAL_NAME}:{recipe.tag}") or _build(engine, recipe, say=say, network=network).id
 
 
 def publish(

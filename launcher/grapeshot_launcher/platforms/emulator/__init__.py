@@ -6,9 +6,9 @@ Leaves to others: each of its parts; see calls, faults, backends, plane, sandbox
         os.environ.update(aws.environ)    # boto3 talks to it from here on
         aws.faults.add(Fault(operation="sqs:SendMessage", effect="drop", first=3))
 
-Storage is moto's, in this process's memory. Lambda functions are real: each sandbox is a process of its own that
-runs AWS's runtime client and the worker under Lambda's limits and with the function's role. Nothing is reachable
-from other machines, and nothing survives the `with`.
+Storage is moto's, in this process's memory. Lambda functions are real: each sandbox is a process of its own, or a
+container of the worker image, that runs AWS's runtime client and the worker under Lambda's limits and with the
+function's role. Nothing is reachable from other machines, and nothing survives the `with`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from types import TracebackType
 from typing import Any
 
 from grapeshot_launcher.platforms.emulator.backends import Backends
+from grapeshot_launcher.platforms.emulator.body import Bodies
 from grapeshot_launcher.platforms.emulator.calls import Middleware
 from grapeshot_launcher.platforms.emulator.faults import Fault, Faults
 from grapeshot_launcher.platforms.emulator.front import Front
 from grapeshot_launcher.platforms.emulator.logs import Listener, Logs
 from grapeshot_launcher.platforms.emulator.plane import RETRY_DELAYS, Plane, at_points
-from grapeshot_launcher.platforms.emulator.process import Keeper
+from grapeshot_launcher.platforms.emulator.process import Keeper, Processes
 from grapeshot_launcher.platforms.emulator.sandbox import Surroundings
 from grapeshot_launcher.platforms.emulator.server import HOST, Server
 from grapeshot_worker import __version__
@@ -50,8 +51,9 @@ class EmbeddedAws:
     """A context manager; GrapeshotError if moto is missing or another one runs in this process.
 
     `folder` keeps the sandboxes' folders and logs (default: a temporary one, removed at the end). `handler` is
-    what functions run, found from `task_root` or among the installed packages. `concurrency` is the account's
-    limit. `retry_delays` are the seconds before an asynchronous event's second and third attempt. `middleware`
+    what functions run, found from `task_root` or among the installed packages. `containers` has them run in
+    containers of an image instead, in which the handler must be. `concurrency` is the account's limit.
+    `retry_delays` are the seconds before an asynchronous event's second and third attempt. `middleware`
     sees every call first.
     """
 
@@ -62,6 +64,7 @@ class EmbeddedAws:
         folder: Path | None = None,
         handler: str = HANDLER,
         task_root: Path | None = None,
+        containers: Bodies | None = None,
         concurrency: int = 1000,
         retry_delays: Sequence[float] = RETRY_DELAYS,
         repository: str = REPOSITORY,
@@ -79,6 +82,7 @@ class EmbeddedAws:
         self._folder = folder
         self._handler = handler
         self._task_root = task_root
+        self._containers = containers
         self._concurrency = concurrency
         self._retry_delays = retry_delays
         self._tags = tags
@@ -131,13 +135,10 @@ class EmbeddedAws:
         folder = self._folder or Path(tempfile.mkdtemp(prefix="grapeshot-aws-"))
         if self._folder is None:
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        task_root = self._task_root or folder / "task"
-        task_root.mkdir(parents=True, exist_ok=True)
         self.logs = Logs(folder / "logs", self._on_log)
         variables: dict[str, str] = {}  # filled in when the address is known
         around = Surroundings(
-            folder=folder / "sandboxes",
-            task_root=task_root,
+            bodies=self._containers or self._processes(folder),
             variables=variables,
             log=self.logs.write,
             reached=at_points(self.faults),
@@ -154,11 +155,14 @@ class EmbeddedAws:
         undo.callback(Keeper(server.url).close)
         self.endpoint_url = server.url
         variables.update(
-            PATH=os.environ.get("PATH", os.defpath),
-            LANG="en_US.UTF-8",
             AWS_ENDPOINT_URL=server.url,
             AWS_EC2_METADATA_DISABLED="true",
         )
+
+    def _processes(self, folder: Path) -> Processes:
+        task_root = self._task_root or folder / "task"
+        task_root.mkdir(parents=True, exist_ok=True)
+        return Processes(folder=folder / "sandboxes", task_root=task_root)
 
 
 class _Loop:

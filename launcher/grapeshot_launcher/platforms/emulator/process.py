@@ -1,6 +1,6 @@
-"""A sandbox's processes: started under Lambda's limits, frozen, thawed and ended together.
+"""A sandbox as processes of this machine: started under Lambda's limits, frozen, thawed and ended together.
 
-Leaves to others: what runs in it (sandbox).
+Leaves to others: what is said to them (sandbox), sandboxes as containers (container).
 
 A worker starts engine processes in sessions of their own, so the process group is not the whole sandbox. While
 it lives, its members are found by descent; its end must also find those whose parent is gone, by a word in their
@@ -22,12 +22,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grapeshot_launcher.platforms.emulator import keeper
+from grapeshot_launcher.platforms.emulator.body import LINE_LIMIT, MARK, OPEN_FILES, RUNTIME_API, Birth
 from grapeshot_launcher.platforms.emulator.keeper import kill_marked
-
-OPEN_FILES = 1024  # file descriptors in a Lambda sandbox (AWS: Lambda quotas)
-RUNTIME_API = "AWS_LAMBDA_RUNTIME_API"  # only a sandbox has it
-MARK = "AWS_LAMBDA_LOG_STREAM_NAME"  # differs for every sandbox
-LINE_LIMIT = 1 << 22  # bytes of one line of output
 
 # Runs in the new process, before the sandbox's own program takes its place; arguments: our pid, open files, program.
 _BIRTH = """
@@ -41,6 +37,25 @@ limit = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 os.execv(sys.argv[3], sys.argv[3:])
 """
+
+
+class Processes:
+    """Starts processes of this Python in `task_root`, which find their folders for temporary files below `folder`."""
+
+    def __init__(self, *, folder: Path, task_root: Path) -> None:
+        self._folder, self._task_root = folder, task_root
+
+    async def start(self, birth: Birth) -> SandboxProcess:
+        """Start one, with nothing but its environment and what a process can't do without around it."""
+        tmp = self._folder / birth.name.replace("/", "-") / "tmp"
+        tmp.mkdir(parents=True)
+        own = {"LAMBDA_TASK_ROOT": str(self._task_root), "TMPDIR": str(tmp), "HOME": str(tmp)}
+        around = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "en_US.UTF-8"}
+        return await SandboxProcess.start(
+            ["-m", "awslambdaric", birth.handler],
+            environ={**around, **birth.environ, **own},
+            folder=self._task_root,
+        )
 
 
 class SandboxProcess:
@@ -80,7 +95,7 @@ class SandboxProcess:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
             loop.call_soon_threadsafe(self._ended.set_result, code)
 
-    def freeze(self) -> None:
+    async def freeze(self) -> None:
         """Stop every process of the sandbox where it is."""
         waiting = [self.pid]
         while waiting:
@@ -89,7 +104,7 @@ class SandboxProcess:
                 self._frozen.append(pid)
                 waiting += _children(pid)
 
-    def thaw(self) -> None:
+    async def thaw(self) -> None:
         """Let the processes go on."""
         while self._frozen:
             _signal(self._frozen.pop(), signal.SIGCONT)

@@ -1,7 +1,7 @@
-"""One sandbox: a worker process under the Runtime API, which is given one event at a time.
+"""One sandbox: a worker under the Runtime API, which is given one event at a time.
 
-Leaves to others: the protocol (runtime_api), the processes' life and death (process), how many sandboxes there
-are (plane).
+Leaves to others: the protocol (runtime_api), the worker's life and death as processes or as a container (body),
+how many sandboxes there are (plane).
 
 A sandbox is free only when it asks for the next event, not when it answers: between the two the runtime still
 runs, and an event given then would wait for a process that is about to be frozen. So an invocation ends with the
@@ -18,11 +18,11 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
-from grapeshot_launcher.platforms.emulator.process import MARK, RUNTIME_API, SandboxProcess
+from grapeshot_launcher.platforms.emulator.body import MARK, RUNTIME_API, Birth, Bodies, Body
 from grapeshot_launcher.platforms.emulator.runtime_api import Event, RuntimeServer
+from grapeshot_worker.errors import GrapeshotError
 
 START_LIMIT = 180.0  # seconds to start; Lambda's 10 s would be too few for many sandboxes on a small machine
 
@@ -55,10 +55,9 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What a sandbox finds around it: its folder, the variables that all sandboxes share, who reads its output."""
+    """What a sandbox finds around it: what it runs in, the variables that all share, who reads its output."""
 
-    folder: Path
-    task_root: Path
+    bodies: Bodies
     variables: dict[str, str]
     log: Callable[[str, str], None]  # sandbox, line
     reached: Callable[[Point, Sandbox, bytes], None]  # a point of its life, with the event's payload
@@ -76,7 +75,7 @@ class Sandbox:
         self.alive = True
         self._around = around
         self._keys = keys
-        self._process: SandboxProcess | None = None
+        self._body: Body | None = None
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._server = RuntimeServer(self)
@@ -97,7 +96,10 @@ class Sandbox:
         self._arrived.set()
         if self._starting is None:
             self._starting = asyncio.create_task(self._start(payload))
-        await asyncio.shield(self._starting)  # a caller that is cancelled leaves no half-started process
+        try:
+            await asyncio.shield(self._starting)  # a caller that is cancelled leaves no half-started body
+        except (GrapeshotError, OSError) as error:
+            await self._unborn(error)
         return await self._over
 
     async def close(self) -> None:
@@ -111,24 +113,26 @@ class Sandbox:
 
     def kill(self) -> None:
         """End the processes at once."""
-        if self._process is not None:
-            self._process.kill()
+        if self._body is not None:
+            self._body.kill()
 
     # ---- what the runtime asks and says ----
 
     async def next(self) -> Event:
         """Give the runtime its next event; the one before is over."""
+        assert self._starting is not None
+        await asyncio.shield(self._starting)  # a body may speak before we know that it has been started
+        assert self._body is not None
         if self._timer is not None:
             self._timer.cancel()
-        if self._pending is None and self._process is not None:
-            self._process.freeze()  # before anybody learns that the event is over
+        if self._pending is None:
+            await self._body.freeze()  # before anybody learns that the event is over
         if self._running is not None:
             self._end(self._answer or _fault("Runtime.NoResponse", "the runtime gave no response"))
         await self._arrived.wait()
         self._arrived.clear()
         assert self._pending is not None
-        assert self._process is not None
-        self._process.thaw()
+        await self._body.thaw()
         waited, self._pending = self._pending, None
         # The timeout covers the handler, not the start of the sandbox.
         event = replace(waited, deadline=time.time() + self.function.timeout)
@@ -151,18 +155,27 @@ class Sandbox:
     # ---- life and death ----
 
     async def _start(self, payload: bytes) -> None:
-        folder = self._around.folder / self.name.replace("/", "-")
-        (folder / "tmp").mkdir(parents=True)
         await self._server.start()
-        environ = self._environ(folder / "tmp", self._server.address)
-        self._process = await SandboxProcess.start(
-            ["-m", "awslambdaric", self.function.command], environ=environ, folder=self._around.task_root
+        self._body = await self._around.bodies.start(
+            Birth(
+                name=self.name,
+                handler=self.function.command,
+                memory=self.function.memory,
+                environ=self._environ(self._server.address),
+            )
         )
-        self._watching = asyncio.create_task(self._watch(self._process))
+        self._watching = asyncio.create_task(self._watch(self._body))
         self._limit(START_LIMIT, f"The sandbox did not start within {START_LIMIT:.0f} seconds")
         self._around.reached("start", self, payload)
 
-    def _environ(self, tmp: Path, address: str) -> dict[str, str]:
+    async def _unborn(self, error: Exception) -> None:
+        """Tell that there is no body, as the outcome of the event that it was wanted for."""
+        self.alive = False
+        await self._server.close()
+        self._log(f"{self._request()}The sandbox could not be started: {error}")
+        self._end(_fault("Sandbox.StartFailed", f"{self._request()}Error: {error}"))
+
+    def _environ(self, address: str) -> dict[str, str]:
         function = self.function
         key, secret, token = self._keys
         return {
@@ -179,19 +192,16 @@ class Sandbox:
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
             RUNTIME_API: address,
-            "LAMBDA_TASK_ROOT": str(self._around.task_root),
             "_HANDLER": function.command,
-            "TMPDIR": str(tmp),
-            "HOME": str(tmp),
             "TZ": ":UTC",
             MARK: self.name,
         }
 
-    async def _watch(self, process: SandboxProcess) -> None:
-        reading = asyncio.create_task(self._read(process.output))
-        code = await process.wait()
+    async def _watch(self, body: Body) -> None:
+        reading = asyncio.create_task(self._read(body.output))
+        code = await body.wait()
         self.alive = False
-        process.kill()  # what it left behind
+        body.kill()  # what it left behind
         await reading
         await self._server.close()
         how = f"signal: {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"

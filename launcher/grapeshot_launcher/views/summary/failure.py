@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from grapeshot_launcher.cloud.errors import LoginFailed
 from grapeshot_launcher.views.summary.document import SUMMARY_BUDGET, Section, fit
-from grapeshot_launcher.views.summary.escape import Html, code, lines
+from grapeshot_launcher.views.summary.escape import Html, block, code, lines
 from grapeshot_launcher.views.summary.numbers import things
 from grapeshot_launcher.views.summary.tables import paragraph, table
 from grapeshot_worker.errors import GrapeshotError, Place, Problem, ScriptError
@@ -39,9 +40,12 @@ def _title(sentence: str) -> str:
 
 
 def _told(error: GrapeshotError, length: int) -> str:
-    parts = (("What happened", error.message), ("Likely cause", error.cause), ("What to do", error.remedy))
+    remedy, snippet = error.remedy, ""
+    if isinstance(error, LoginFailed):
+        remedy, snippet = error.advice, error.snippet
+    parts = (("What happened", error.message), ("Likely cause", error.cause), ("What to do", remedy))
     told = [Html(f"<b>{title}:</b> {lines(text, length=length)}") for title, text in parts if text.strip()]
-    return "\n\n".join(map(paragraph, told))
+    return "\n\n".join([*map(paragraph, told), *([block(snippet)] if snippet else [])])
 
 
 def _problems(error: ScriptError, rows: int) -> str:

@@ -1,0 +1,130 @@
+"""A run from AWS Lambda before AWS is touched: the test, its archive, its workers, and how long they may take.
+
+Leaves to others: the test itself (prepare), how many workers (sizing), AWS and the load (run_lambda).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from grapeshot_launcher.bundle import Bundle, Contents, make_bundle
+from grapeshot_launcher.bundle.wheels import Machine, pip_download
+from grapeshot_launcher.cloud.resources import Site, site_problems, vcpus
+from grapeshot_launcher.cloud.tags import parse_tags
+from grapeshot_launcher.errors import SettingsRefused
+from grapeshot_launcher.options import LambdaOptions
+from grapeshot_launcher.platforms import Limits
+from grapeshot_launcher.prepare import Test, prepare
+from grapeshot_launcher.sizing import size
+from grapeshot_launcher.views.plan import number
+from grapeshot_worker.arrivals import duration
+from grapeshot_worker.script.load import with_dotenv
+
+READY, READY_IN_VPC = 120.0, 240.0  # s for cold starts, and for network interfaces
+START_DELAY = 4.0  # s from Go to the start: every worker looks at the record once a second
+KEPT = 60.0  # s of a worker's time for its start and its end
+MARGIN = 20.0  # s of that for the end: the last users, the last messages
+SILENCE = 60.0  # s
+STOP = (
+    5.0  # s for a last word after a stop: a cancelled job has ten in all, and what is late lies in the bucket
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """A run from Lambda that can begin: the test, its archive, what was asked for, why so many workers."""
+
+    options: LambdaOptions
+    test: Test
+    bundle: Bundle
+    limits: Limits
+    tags: Mapping[str, str]
+    why: str = ""
+
+    @property
+    def processes(self) -> int:
+        """Engine processes in a worker: one for each vCPU."""
+        return vcpus(self.options.memory_size)
+
+
+def settle_run(
+    options: LambdaOptions,
+    *,
+    environ: Mapping[str, str],
+    now: datetime,
+    machine: Callable[[], Machine] | None = None,
+) -> Settled:
+    """Settle and check everything that needs no AWS; GrapeshotError for what prevents the run.
+
+    `machine` is asked for what packages must be for once the script has been found right; by default that is a
+    function on AWS.
+    """
+    tags = parse_tags(options.aws_tags) if options.aws_tags else {}
+    problems = site_problems(Site(account="0" * 12, region=options.region, prefix=options.prefix))
+    if problems:
+        raise SettingsRefused("\n".join(problems))
+    test = prepare(options.run, environ=environ, now=now, cpus=1)
+    limits = limits_of(options, duration(test.plan))
+    why = ""
+    if options.count is not None:
+        test = replace(test, workers=options.count, copies=True)
+    elif options.run.workers is None:
+        sizing = size(test.script, test.plan, processes=vcpus(options.memory_size))
+        test, why = replace(test, workers=sizing.workers), sizing.why
+    made_for = machine() if machine else Machine(options.architecture)
+    bundle = make_bundle(_contents(test, environ), made_for, download=pip_download(environ))
+    script = replace(test.script, warnings=(*test.script.warnings, *bundle.warnings))
+    return Settled(
+        options=options,
+        test=replace(test, script=script),
+        bundle=bundle,
+        limits=limits,
+        tags=tags,
+        why=why,
+    )
+
+
+def limits_of(options: LambdaOptions, seconds: float) -> Limits:
+    """Give the limits of workers whose load lasts so many seconds; SettingsRefused when it is too long for them.
+
+    A worker's time runs from its start. What it needs to get ready must leave enough for the load.
+    """
+    longest = options.timeout - KEPT
+    if seconds > longest:
+        raise SettingsRefused(
+            f"The script's phases last {number(seconds)} s, which is too long for workers on AWS Lambda.",
+            cause=f"A worker lives {options.timeout} s (--timeout, 900 at most), of which {number(KEPT)} s are kept"
+            " for its start and its end.",
+            remedy=f"Shorten the phases to {number(max(longest, 0.0))} s, or run the script with `grapeshot run`.",
+        )
+    ready = READY_IN_VPC if options.subnet_ids else READY
+    return Limits(
+        ready=min(ready, options.timeout - seconds - START_DELAY - MARGIN),
+        silence=SILENCE,
+        stop=STOP,
+        start_delay=START_DELAY,
+        late_cause="The account may run fewer functions at once than there are workers, the image takes long to load,"
+        " or workers can't reach SQS and S3 (in a VPC: through a NAT gateway or endpoints). The function's log in"
+        " CloudWatch says more.",
+        late_remedy="Ask AWS for a higher quota of concurrent executions, or use fewer workers (--workers) with more"
+        " memory; let hooks wait inside functions, not at import.",
+    )
+
+
+def _contents(test: Test, environ: Mapping[str, str]) -> Contents:
+    options = test.options
+    variables, _ = with_dotenv(options.dotenv, {}, read_text=_read)
+    return Contents(
+        source=test.script.source,
+        read_from=tuple(filter(None, (options.script, *options.inputs, options.config))),
+        processor=test.script.processor,
+        # What is set here wins over the file, as in a run on this machine.
+        environment={name: environ.get(name, value) for name, value in variables.items()},
+    )
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
