@@ -33,7 +33,7 @@ LAUNCHER_FLOORS = (
     ("options", "results", "cloud", "bundle"),
     ("views", "github", "origin"),
     ("platforms", "prepare", "screen", "sizing"),
-    ("crew", "settle", "emulation"),
+    ("crew", "settle", "emulation", "prepare_lambda"),
     ("conduct", "signals"),
     ("watch",),
     ("publish",),

@@ -27,11 +27,10 @@ def listening(inbox: Inbox, *, leave: Callable[[int], object] | None) -> Iterato
 
     def heard(signal: Signals) -> None:
         nonlocal asked
-        if not asked:
-            inbox.put_nowait(Signalled(signal))
-        elif leave is not None:
+        if asked and leave is not None:
             leave(128 + signal)
         asked = True
+        inbox.put_nowait(Signalled(signal))
 
     for signal in ASKING:
         loop.add_signal_handler(signal, heard, signal)
