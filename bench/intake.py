@@ -23,16 +23,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from grapeshot_launcher.options import RunOptions
+from swarm import PROCESSES, START, USERS, Swarm
+from working_time import WorkingLoop, run_working
+
+from grapeshot_launcher.options import LambdaOptions, RunOptions
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.prepare import Test, prepare
 from grapeshot_launcher.run import Stage, tell
 from grapeshot_launcher.run_lambda import limits_of
-from grapeshot_launcher.options import LambdaOptions
 from grapeshot_launcher.screen import Screen
 from grapeshot_worker.metrics.period import WINDOW_MS
-from swarm import PROCESSES, START, USERS, Swarm
-from working_time import WorkingLoop, run_working
 
 MARKS = (10, 20, 40, 80, 160, 320)  # periods after which memory is read
 SCRIPT = """
@@ -118,7 +118,10 @@ def table(
     own = [shown - swarm.last_of_window[end] for shown, end in zip(paper.shown, ends, strict=False)]
     spent = swarm.ended - swarm.began
     rows: Sequence[tuple[str, str]] = [
-        ("workers, metric names, requests/s of each", f"{ground.workers:,}, {swarm.names}, {chosen.requests:g}"),
+        (
+            "workers, metric names, requests/s of each",
+            f"{ground.workers:,}, {swarm.names}, {chosen.requests:g}",
+        ),
         ("messages taken, of kB each", f"{swarm.taken:,} of {swarm.characters / swarm.taken / 1000:.1f}"),
         ("messages/s that come", f"{come:,.0f}"),
         ("messages/s one core takes", f"{swarm.taken / spent:,.0f}"),
@@ -137,7 +140,9 @@ def table(
 
 def prepared(folder: Path, chosen: argparse.Namespace) -> Test:
     script = folder / "script.yml"
-    script.write_text(SCRIPT.format(seconds=chosen.periods * 10, users=chosen.workers * USERS), encoding="utf-8")
+    script.write_text(
+        SCRIPT.format(seconds=chosen.periods * 10, users=chosen.workers * USERS), encoding="utf-8"
+    )
     run = RunOptions(script=str(script), output=str(folder / "report.json"))
     test = prepare(run, environ={}, now=datetime.fromtimestamp(START, UTC), cpus=1)
     return replace(test, workers=chosen.workers)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from working_time import WorkingLoop
 
 from grapeshot_launcher.platforms.lambda_ import Letter
 from grapeshot_worker.invocation import ControlRecord, Invocation
@@ -28,7 +29,6 @@ from grapeshot_worker.messages import Facts, Finished, Progress, Ready, Tally, e
 from grapeshot_worker.metrics.period import WINDOW_MS, Period
 from grapeshot_worker.metrics.recorder import Recorder
 from grapeshot_worker.wire import VERSION, pack, unpack
-from working_time import WorkingLoop
 
 START = 1_795_435_200.0  # epoch s of the loop's beginning, on a period's boundary
 ENDPOINTS = 92  # each is two names: a counter of its code, a sketch of its times
@@ -118,9 +118,13 @@ class Swarm:
         self._record = ControlRecord()
         self._feeding: asyncio.Task[None] | None = None
         self.sent = self.taken = self.longest = self.characters = 0
-        self.last_of_window: dict[int, float] = {}  # window's end → when the last message that completes it was sent
+        self.last_of_window: dict[
+            int, float
+        ] = {}  # window's end → when the last message that completes it was sent
         self.names = self.first_end = 0
-        self.began = self.ended = 0.0  # CPU seconds at the start of the load, and when the last message was taken
+        self.began = self.ended = (
+            0.0  # CPU seconds at the start of the load, and when the last message was taken
+        )
 
     def prepare(self, interval: float) -> None:
         """Make the contents, and hold them against the worker's own way of packing."""

@@ -9,7 +9,8 @@ a period merges whenever it comes. Windows are published in chronological order 
 reported past their end, or after a grace of ⌈workers / 10⌉·3 + 30 s from their start (the reference's rule). What comes
 later no longer shows in the published window, but is in the final numbers.
 
-Memory: the windows, packed once they were published, and a constant for each worker. Sequence numbers are kept as ranges, and in practice there is one.
+Memory: the windows, packed once they were published, and a constant for each worker. Sequence numbers are kept as
+ranges, and in practice there is one.
 """
 
 from __future__ import annotations
@@ -333,7 +334,11 @@ class Collector:
         if len(heard) < self._workers:
             return -math.inf
         return min(
-            (state.at for worker, state in self._states.items() if not state.ended and _reports(worker, state)),
+            (
+                state.at
+                for worker, state in self._states.items()
+                if not state.ended and _reports(worker, state)
+            ),
             default=math.inf,
         )
 

@@ -110,7 +110,15 @@ class PeriodSum:
     in place, and is copied when somebody asks for it.
     """
 
-    __slots__ = ("_counters", "_first_counter", "_first_histogram", "_last_counter", "_last_histogram", "_rates", "_sketches")
+    __slots__ = (
+        "_counters",
+        "_first_counter",
+        "_first_histogram",
+        "_last_counter",
+        "_last_histogram",
+        "_rates",
+        "_sketches",
+    )
 
     def __init__(self) -> None:
         self._counters: dict[str, int] = {}
