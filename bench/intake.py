@@ -18,7 +18,7 @@ import os
 import resource
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -45,19 +45,20 @@ scenarios:
 """
 
 
-@dataclass
-class Paper(io.TextIOBase):
+class Paper(io.StringIO):
     """Where the launcher writes: notes when each period is shown, keeps nothing."""
 
-    loop: WorkingLoop
-    shown: list[float] = field(default_factory=list)  # epoch s
-    memory: dict[int, int] = field(default_factory=dict)  # periods shown → resident bytes
+    def __init__(self, loop: WorkingLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self.shown: list[float] = []  # epoch s
+        self.memory: dict[int, int] = {}  # periods shown → resident bytes
 
     def write(self, text: str) -> int:
         if text.lstrip("\n-").startswith("Metrics for period to:"):
-            self.shown.append(START + self.loop.time())
+            self.shown.append(START + self._loop.time())
             if len(self.shown) in MARKS:
-                with self.loop.aside():
+                with self._loop.aside():
                     self.memory[len(self.shown)] = resident()
         return len(text)
 

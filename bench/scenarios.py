@@ -27,6 +27,7 @@ class Scenario:
     title: str
     folder: str = "/items"  # requests go to FOLDER/NUMBER
     capture: bool = False  # read $.token out of the JSON body
+    expect: bool = False  # check status, content type and a property of the body
     fresh: bool = False  # a new connection for every request
     tls: bool = False
 
@@ -36,6 +37,11 @@ SCENARIOS = (
     Scenario("capture", "GET with a JSON capture, kept-alive", folder="/json", capture=True),
     Scenario("connect", "one new connection per user", fresh=True),
     Scenario("tls", "GET over HTTPS, kept-alive", tls=True),
+    # What the number of Lambda workers is estimated from, together with the first row: launcher's sizing.py.
+    Scenario(
+        "tls-check", "the same, with a JSON capture and checks", "/json", capture=True, expect=True, tls=True
+    ),
+    Scenario("tls-connect", "one new HTTPS connection per user", fresh=True, tls=True),
 )
 
 
@@ -61,11 +67,19 @@ def _get(scenario: Scenario, number: str) -> dict[str, Any]:
     request: dict[str, Any] = {"url": f"{scenario.folder}/{number}"}
     if scenario.capture:
         request["capture"] = {"json": "$.token", "as": "token"}
+    if scenario.expect:
+        request["expect"] = [
+            {"statusCode": 200},
+            {"contentType": "application/json"},
+            {"hasProperty": "token"},
+        ]
     return {"get": request}
 
 
 def _write(folder: Path, target: str, phase: dict[str, int], flow: list[dict[str, Any]]) -> Path:
-    config = {"target": target, "phases": [phase], "tls": {"rejectUnauthorized": False}}
+    config: dict[str, Any] = {"target": target, "phases": [phase], "tls": {"rejectUnauthorized": False}}
+    if any("expect" in str(step) for step in flow):
+        config["plugins"] = {"expect": {}}
     path = folder / "script.yml"
     path.write_text(json.dumps({"config": config, "scenarios": [{"flow": flow}]}), encoding="utf-8")
     return path

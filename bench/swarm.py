@@ -166,7 +166,7 @@ class Swarm:
             except TimeoutError:
                 return []
         with self._loop.aside():
-            letters = []
+            letters: list[Letter] = []
             while self._queue and len(letters) < BATCH:
                 worker, number, moment = self._queue.popleft()
                 letters.append(Letter(self._text(worker, number, moment), f"receipt {worker}-{number}"))

@@ -142,9 +142,7 @@ class Crew:
             async for message in worker.messages():
                 sequence = message.sequence
                 self._inbox.put_nowait(Said(index, message))
-                del (
-                    message
-                )  # of a thousand workers, whose last ones would all be kept until the next ones come
+                del message  # of a thousand workers all last ones would be kept, until the next ones come
             await printing
         except ValueError as error:
             worker.kill()

@@ -2,10 +2,15 @@
 
 Leaves to others: a number that somebody asked for (options), making the load.
 
-Two things run out in a worker: time on its vCPUs, which goes into requests, and file descriptors, of which each
-user holds one for its connection. By Little's law, as many users are under way as arrive a second, times the seconds
-each one stays: its pauses, and the answers it waits for. How long those take only the target knows; LATENCY is
-assumed, so a slow target with many users wants `--workers`. Loops that users end themselves count once.
+Two things run out in a worker: time on its vCPUs, which goes into users and their requests, and file descriptors, of
+which each user holds one for its connection. By Little's law, as many users are under way as arrive a second, times
+the seconds each one stays: its pauses, and the answers it waits for. How long those take only the target knows; LATENCY
+is assumed, so a slow target with many users wants `--workers`. Loops that users end themselves count once.
+
+The time of a user is USER_COST for its connection, and REQUEST_COST for each request: the costlier kinds, as measured
+by `bench/run.py` (docs/performance.md), because what a script's addresses will be is known to its users only. A plain
+GET over HTTP costs a quarter to a fifth of REQUEST_COST. Large bodies, heavy hooks and long waits for a slow vCPU are
+not in it: for them is what SHARE leaves, and for more `--workers`.
 """
 
 from __future__ import annotations
@@ -22,10 +27,18 @@ from grapeshot_worker.script.duration import DurationError, parse_think
 from grapeshot_worker.script.model import Loop, Parallel, Request, Scenario, Step, TestScript, Think
 from grapeshot_worker.script.template import Template
 
-REQUESTS_A_SECOND = (
-    500.0  # of one engine process on one vCPU, with room to spare: at its limit it measures itself
+USER_COST = 0.001  # CPU seconds: a new TLS connection; 790 to 1,190 were made in a second of one core
+REQUEST_COST = (
+    0.0001  # CPU seconds: HTTPS, kept alive, JSON capture, three checks; 10,100 in a second of one core
 )
-CONNECTIONS = 800  # of one worker: AWS Lambda gives 1,024 file descriptors
+# Of the core that was measured on, so much is planned to be used. A vCPU may be half as fast, peaks and hooks come on
+# top, and from 95 % of a core on a worker measures itself: the verdict is `invalid`.
+SHARE = 1 / 3
+# Of one worker. AWS Lambda allows 1,024 file descriptors; its documentation counts them for the whole sandbox, Linux
+# for each process. Taken is the smaller promise, for all engine processes of a worker together; 224 are left for what
+# the processes, Python and hooks have open, and for connections that close while new ones open. Memory is no limit:
+# 800 users who think take 4 MB, over TLS 27 MB.
+CONNECTIONS = 800
 LATENCY = 0.3  # s, assumed of every answer
 
 
@@ -44,14 +57,15 @@ def size(script: TestScript, plan: Plan, *, processes: int) -> Sizing:
     at_once = math.ceil(rate * seconds)
     if (most := _most_users(plan)) is not None:
         at_once = min(at_once, most)
-    by_requests = math.ceil(rate * requests / (REQUESTS_A_SECOND * processes))
-    by_users = math.ceil(at_once / CONNECTIONS)
-    workers = max(1, min(planned(plan), max(by_requests, by_users)))
-    if by_users > by_requests:
+    capacity = SHARE * processes / (USER_COST + requests * REQUEST_COST)  # users a second, of one worker
+    by_work = math.ceil(rate / capacity)
+    by_connections = math.ceil(at_once / CONNECTIONS)
+    workers = max(1, min(planned(plan), max(by_work, by_connections)))
+    if by_connections > by_work:
         why = f"about {plural(at_once, 'user')} at a time, {CONNECTIONS} of them in a worker"
     else:
-        each = number(REQUESTS_A_SECOND * processes)
-        why = f"about {number(rate * requests)} requests a second at most, {each} of them from a worker"
+        each = "1 request" if requests == 1 else f"{number(requests)} requests"
+        why = f"at most {number(rate)} users a second with {each} each, {capacity:.0f} of them in a worker"
     return Sizing(workers, why)
 
 

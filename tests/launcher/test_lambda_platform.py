@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,18 +17,19 @@ from typing import Any
 import pytest
 
 from cloud_on_paper import START, PaperCloud, Part, expired, passing
-from grapeshot_launcher.crew import Inbox, Signalled
+from grapeshot_launcher.crew import Crew, Inbox, Said, Signalled
 from grapeshot_launcher.errors import Interrupted, WorkerFailed
 from grapeshot_launcher.options import RunOptions
 from grapeshot_launcher.platforms import Limits
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
+from grapeshot_launcher.platforms.lambda_worker import LambdaWorker
 from grapeshot_launcher.prepare import Test, prepare
 from grapeshot_launcher.run import Stage, tell
 from grapeshot_launcher.screen import Screen
 from grapeshot_worker.errors import CloudError
 from grapeshot_worker.invocation import Invocation
-from grapeshot_worker.messages import Failed, Finished, Message, Progress, Ready
-from grapeshot_worker.plan import Share
+from grapeshot_worker.messages import Failed, Finished, Message, Progress, Ready, Tally
+from grapeshot_worker.plan import Assignment, Share
 from virtual_time import run_virtually
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -426,3 +428,48 @@ def test_ready_is_heard_from_each(tmp_path: Path) -> None:
     )
 
     assert told.cloud.records[1][0] > 31.0
+
+
+class Seen(Tally):
+    """A part of a message that tells when it is gone: a class without slots can be referred to weakly."""
+
+
+@dataclass
+class OneWorker:
+    """A platform of one invocation, whose messages the test brings."""
+
+    worker: LambdaWorker
+    cpus: int = 1
+    limits: Limits = LIMITS
+
+    async def start(self, assignment: Assignment) -> LambdaWorker:
+        return self.worker
+
+    async def left(self, assignment: Assignment) -> None:
+        return None
+
+
+def test_a_message_that_was_taken_is_kept_by_nobody(tmp_path: Path) -> None:
+    """A worker's last message would lie there until its next one: of a thousand workers, hundreds of megabytes."""
+    test = test_of(tmp_path, workers=1, copies=False, script=SCRIPT)
+
+    async def main() -> tuple[bool, bool]:
+        inbox: Inbox = asyncio.Queue()
+        invocation = Invocation(
+            run_id="t1", index=0, count=1, region="", bucket="", queue_url="", bundle_digest=""
+        )
+        worker = LambdaWorker(invocation, lambda _: None, 0.0)
+        async with Crew(OneWorker(worker), test.assignments("load", {}), inbox) as crew:
+            tally = Seen()
+            gone = weakref.ref(tally)
+            worker.hear(
+                Progress(run_id="t1", generation=0, index=0, sequence=1, periods=(), tally=tally, at=0.0), 0.0
+            )
+            del tally
+            event = await crew.next(1.0)
+            came = isinstance(event, Said)
+            del event
+            await asyncio.sleep(1.0)
+            return came, gone() is None
+
+    assert run_virtually(main()) == (True, True)

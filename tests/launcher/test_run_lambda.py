@@ -50,22 +50,22 @@ def settled(
 @pytest.mark.parametrize(
     ("phase", "flow", "expected", "word"),
     [
-        ("{duration: 10, arrivalRate: 10}", GET, 1, "requests a second"),
-        ("{duration: 10, arrivalRate: 1000}", GET, 1, "1000 requests a second"),
-        ("{duration: 10, arrivalRate: 1001}", GET, 2, "1001 requests a second"),
-        ("{duration: 10, arrivalRate: 1, rampTo: 5000}", GET, 5, "5000 requests a second"),
-        ("{duration: 10, arrivalRate: 500}", f"{GET}, {GET}, {GET}, {GET}", 2, "2000 requests a second"),
-        ("{duration: 10, arrivalRate: 100}", f"{{loop: [{GET}], count: 100}}", 10, "10000 requests a second"),
+        ("{duration: 10, arrivalRate: 10}", GET, 1, "10 users a second with 1 request each"),
+        ("{duration: 10, arrivalRate: 606}", GET, 1, "606 users a second"),
+        ("{duration: 10, arrivalRate: 607}", GET, 2, "607 users a second"),
+        ("{duration: 10, arrivalRate: 1, rampTo: 5000}", GET, 9, "5000 users a second"),
+        ("{duration: 10, arrivalRate: 500}", f"{GET}, {GET}, {GET}, {GET}", 2, "4 requests each, 476 of them"),
+        ("{duration: 10, arrivalRate: 100}", f"{{loop: [{GET}], count: 100}}", 4, "3000 users at a time"),
         ("{duration: 60, arrivalRate: 100}", f"{GET}, {{think: 60}}", 8, "6030 users at a time"),
         ("{duration: 60, arrivalRate: 100, maxVusers: 1000}", f"{GET}, {{think: 60}}", 2, "1000 users at a time"),
-        ("{duration: 60, arrivalCount: 3}", "{think: 6000}", 1, "users at a time"),
-        ("{duration: 10, arrivalRate: 0}", GET, 1, "0 requests a second"),
+        ("{duration: 60, arrivalCount: 3}", "{think: 6000}", 1, "0.05 users a second with 0 requests each"),
+        ("{duration: 10, arrivalRate: 0}", GET, 1, "0 users a second"),
     ],
 )  # fmt: skip
 def test_workers_follow_from_the_plan(
     tmp_path: Path, phase: str, flow: str, expected: int, word: str
 ) -> None:
-    """By the requests of two vCPUs and the connections of one worker, whichever is more; the reason is said."""
+    """By the work of two vCPUs and the connections of one worker, whichever is more; the reason is said."""
     made = settled(tmp_path, phase=phase, flow=flow)
 
     assert (made.test.workers, made.test.copies) == (expected, False)
@@ -73,8 +73,8 @@ def test_workers_follow_from_the_plan(
 
 
 def test_more_memory_means_fewer_workers(tmp_path: Path) -> None:
-    """Six vCPUs make three times the requests of two."""
-    phase = "{duration: 10, arrivalRate: 2500}"
+    """Six vCPUs do three times the work of two."""
+    phase = "{duration: 10, arrivalRate: 1800}"
 
     assert settled(tmp_path, phase=phase).test.workers == 3
     assert settled(tmp_path, phase=phase, memory_size=10_240).test.workers == 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grapeshot_worker.metrics.period import Period, RateCount, by_window
+from grapeshot_worker.metrics.period import Period, PeriodSum, RateCount, by_window
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.metrics.sketch import Sketch
 
@@ -172,3 +172,16 @@ def test_the_whole_of_nothing() -> None:
     """A run without a measurement has empty totals and no window."""
     assert Totals.of([]) == Totals()
     assert Totals.of([]).first_at is None
+
+
+@settings(max_examples=40)
+@given(one_window, one_window)
+def test_a_sum_that_was_given_stays(a: Period, b: Period) -> None:
+    """What is added later is in the next answer, not in the ones before."""
+    total = PeriodSum()
+    total.add(a)
+    first = total.period(START)
+    total.add(b)
+
+    assert first == a
+    assert total.period(START) == a.merge(b)
