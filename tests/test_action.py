@@ -18,9 +18,14 @@ import yaml
 
 import github_api
 from composite import ROOT, Job, bare_environ
+from github_identity import GitHubIdentity, pull_request
 from grapeshot_launcher.github.inputs import NAMES
 from grapeshot_launcher.github.outputs import NAMES as OUTPUTS
+from grapeshot_launcher.platforms.emulator import EmbeddedAws
+from iam_front import IamFront
+from keyless_account import REGION, Cloud
 from rendered import rendered
+from sts_front import StsFront
 from target import Target
 
 pytestmark = pytest.mark.timeout(300)  # the first of them installs the Action as a runner does
@@ -139,7 +144,7 @@ def test_a_threshold_that_does_not_hold_is_red(tmp_path: Path, workspace: Path, 
     assert (ended.outputs["verdict"], ended.outputs["exit-code"]) == ("fail", "1")
     (annotation,) = obeyed(ended.log)
     assert annotation.startswith("::error title=Threshold::http.response_time.p95 < 0 does not hold: ")
-    assert "http.response_time.p95" in ended.summary
+    assert "http.response_time.p95 < 0" in rendered(ended.summary).text
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("invalid", 0), ("never", 0), ("fail, invalid", 1)])
@@ -278,6 +283,122 @@ def test_without_the_permission_the_message_says_which(tmp_path: Path, workspace
     assert "id-token: write" in ended.log
     assert "id-token: write" in rendered(ended.summary).text
     assert "Traceback" not in ended.log
+
+
+# ---- without a stored key ----
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    """An account in which every call is judged, and GitHub's identities."""
+    iam = IamFront()
+    with GitHubIdentity() as github:
+        sts = StsFront(github.key.public_key(), then=iam)
+        with EmbeddedAws(region=REGION, middleware=sts) as aws:
+            yield Cloud(aws, github, sts, iam)
+
+
+def keyless(cloud: Cloud, **more: str) -> dict[str, str]:
+    """Give what a job with `id-token: write` finds, in a world whose AWS is the embedded one."""
+    world = {
+        name: cloud.aws.environ[name]
+        for name in ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_DISABLED", "NO_PROXY")
+    }
+    return {**cloud.github.environ(), **world, **more}
+
+
+def test_the_job_s_identity_is_enough(
+    tmp_path: Path, workspace: Path, home: Path, cloud: Cloud, target: Target
+) -> None:
+    """No key anywhere: the role is taken on, its policy suffices, and nothing secret is in the log unmasked."""
+    cloud.provide()
+    cloud.make_role()
+    before = target.stats().get("/json 200", 0)
+
+    ended = job(tmp_path, workspace, home, **keyless(cloud)).run(
+        script="load.yml",
+        region=REGION,
+        role_to_assume=cloud.role,
+        image=cloud.aws.image_uri(),
+        workers="2",
+        memory_size="1769",
+        mask_aws_account_id="true",
+    )
+
+    masked = [line.removeprefix("::add-mask::") for line in obeyed(ended.log) if "add-mask" in line]
+    secrets = [line for line in masked if len(line) > 12]
+    rest = "".join(line for line in ended.log.splitlines() if not line.startswith("::add-mask::"))
+    assert ended.code == 0, ended.log
+    assert (ended.outputs["verdict"], ended.outputs["requests"]) == ("pass", "20")
+    assert target.stats()["/json 200"] - before == 20
+    assert cloud.iam.denied(cloud.role) == set()
+    assert set(cloud.github.issued) <= set(secrets)
+    assert cloud.aws.account in masked
+    assert len(secrets) >= 4  # the token, and the three keys of the session
+    assert not any(secret in rest + ended.summary for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("trust", "provided", "words"),
+    [
+        ("repo:acme/shop:environment:prod", True, ["repo:acme/shop:ref:refs/heads/main", "StringEquals"]),
+        (
+            "repo:acme/shop:ref:refs/heads/main",
+            False,
+            ["identity provider", "create-open-id-connect-provider"],
+        ),
+    ],
+)
+def test_a_refused_identity_says_what_to_change(
+    tmp_path: Path, workspace: Path, home: Path, cloud: Cloud, trust: str, provided: bool, words: list[str]
+) -> None:
+    """In the log and in the summary: the token's own subject, the statement or the command to paste."""
+    cloud.make_role(cloud.trust({"sub": trust}))
+    if provided:
+        cloud.provide()
+
+    ended = job(tmp_path, workspace, home, **keyless(cloud)).run(
+        script="load.yml", region=REGION, role_to_assume=cloud.role
+    )
+
+    page = rendered(ended.summary).text
+    assert ended.code == 11, ended.log
+    assert ended.outputs["verdict"] == "error"
+    for word in words:
+        assert word in ended.log, word
+        assert word in page, word
+    assert "Traceback" not in ended.log
+
+
+def test_the_image_is_published_on_first_use(
+    tmp_path: Path, workspace: Path, home: Path, cloud: Cloud
+) -> None:
+    """Where the region lacks it, it is built; a runner without docker says so, and nothing is left behind."""
+    cloud.provide()
+    cloud.make_role()
+
+    ended = job(tmp_path, workspace, home, **keyless(cloud, DOCKER_HOST="unix:///nowhere.sock")).run(
+        script="load.yml", region=REGION, role_to_assume=cloud.role
+    )
+
+    assert ended.code == 1, ended.log
+    assert "It is built and published now; later runs find it there." in ended.log
+    assert "docker" in rendered(ended.summary).text.lower()
+    assert ("ecr:PutImage", True) not in {(one.action, one.allowed) for one in cloud.iam.audit}
+    assert not any(one.action.startswith(("sqs:", "lambda:")) for one in cloud.iam.audit)
+
+
+def test_a_pull_request_from_a_fork_is_told_so(tmp_path: Path, workspace: Path, home: Path) -> None:
+    """It never gets a token, whatever its permissions."""
+    environ = pull_request(tmp_path, head="stranger/shop")
+
+    ended = job(tmp_path, workspace, home, **environ).run(
+        script="load.yml", region=REGION, role_to_assume="arn:aws:iam::123456789012:role/Load"
+    )
+
+    assert ended.code == 11, ended.log
+    assert "from a fork" in ended.log
+    assert "from a fork" in rendered(ended.summary).text
 
 
 # ---- the action that people use today ----

@@ -25,7 +25,7 @@ def test_a_script_and_a_region_are_enough() -> None:
     found = inputs(script="tests/load.yml", region="eu-west-1")
 
     assert found == Inputs(
-        arguments=("run-lambda", "--region=eu-west-1", "--", "tests/load.yml"),
+        arguments=("run-lambda", "--region=eu-west-1", "--publish", "--", "tests/load.yml"),
         working_directory=None,
         login=None,
         thresholds=(),
@@ -35,7 +35,9 @@ def test_a_script_and_a_region_are_enough() -> None:
         summary=True,
         comment=False,
     )
-    assert read(found.arguments) == LambdaOptions(run=RunOptions(script="tests/load.yml"), region="eu-west-1")
+    assert read(found.arguments) == LambdaOptions(
+        run=RunOptions(script="tests/load.yml"), region="eu-west-1", publish=True
+    )
 
 
 def test_every_input_that_shapes_a_run_becomes_its_flag() -> None:

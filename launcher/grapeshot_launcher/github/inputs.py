@@ -177,7 +177,8 @@ class _Reading:
             if value is not None:
                 words.append(f"--{name}={value}")
         words += ["--insecure"] if self.switch("insecure") else []
-        words += ["--emulate"] if emulated else []
+        # In a workflow nobody is there to publish the image beforehand.
+        words += ["--emulate"] if emulated else [] if self.text("image") else ["--publish"]
         return [*words, "--", script]
 
     def _one_of(self, name: str, written: str, known: Mapping[str, bool], default: bool) -> bool:
