@@ -2,7 +2,7 @@
 
 Leaves to others: when a window is full (collect), what its numbers mean (the worker's metrics).
 
-A day has 8,640 windows, and one of 200 names is a megabyte of Python objects, but twenty kilobytes packed. So only
+A day has 8,640 windows, and one of 200 names is half a megabyte of Python objects, but 30 kB packed. So only
 those that still fill are kept open, and those that are asked for again are opened one at a time. What was packed here
 is read here alone, so pickle is safe; unlike JSON it keeps everything, half a surrogate pair in a name too.
 """
