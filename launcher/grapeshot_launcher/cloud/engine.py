@@ -89,7 +89,8 @@ class Engine:
                 forcerm=True,
                 decode=True,
             )
-            built = image_id(events, say)
+            with _to_the_end(events):
+                built = image_id(events, say)
             self._check(built, recipe)
         return built
 
@@ -116,7 +117,8 @@ class Engine:
             events = self.api.push(
                 uri, tag, stream=True, decode=True, auth_config={"username": user, "password": password}
             )
-            return pushed_digest(events, say)
+            with _to_the_end(events):
+                return pushed_digest(events, say)
 
     def _base(self, name: str, platform: str, say: Say) -> str:
         """Give the id of a base image for one platform, pulled where it is not here.
@@ -137,10 +139,11 @@ class Engine:
             say(f"Pulling {name} for {platform}")
             repository, tag = parse_repository_tag(name)
             try:
-                pulled(
-                    self.api.pull(repository, tag or "latest", stream=True, decode=True, platform=platform),
-                    say,
+                events = self.api.pull(
+                    repository, tag or "latest", stream=True, decode=True, platform=platform
                 )
+                with _to_the_end(events):
+                    pulled(events, say)
                 return str(self._inspect(name)["Id"])
             except APIError as error:
                 raise base_failed(str(error.explanation or error)) from error
@@ -157,6 +160,17 @@ class Engine:
                 cause=f"The base image {recipe.base_image} is not there for {recipe.platform}.",
                 remedy="Name a base image that is, with --base-image.",
             )
+
+
+@contextmanager
+def _to_the_end(events: Iterator[Any]) -> Iterator[None]:
+    """Read what comes after a failure too: a stream that is left half read keeps its connection."""
+    try:
+        yield
+    except ImageFailed:
+        for _ in events:
+            pass
+        raise
 
 
 @contextmanager
