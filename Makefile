@@ -33,7 +33,7 @@ test-faults: setup
 
 # Fifty workers on the embedded AWS, one of whom dies: at every stage, a run each. Takes about eight minutes.
 test-crowd: setup
-	@GRAPESHOT_TEST_CROWD=1 $(BIN)/python -m pytest tests/cloud/test_lost_worker.py
+	@GRAPESHOT_TEST_CROWD=1 $(BIN)/python -m pytest tests/cloud/test_crowd.py tests/cloud/test_lost_worker.py
 
 # All of it works offline.
 lint: lint-python lint-workflows lint-image lint-infra

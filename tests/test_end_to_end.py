@@ -109,7 +109,9 @@ def test_a_broken_threshold_exits_with_1_and_names_expression_and_value(
     assert "fail: http.response_time.p95 < 0.001" in done.stdout
     assert "Summary report @" in done.stdout
     fail_line = next(line for line in done.stdout.splitlines() if line.startswith("fail:"))
-    assert "= 2" in fail_line  # the value: twenty-odd milliseconds
+    assert (
+        float(fail_line.rpartition("= ")[2].rstrip(")")) >= 19
+    )  # the value: twenty milliseconds, or what a busy machine makes of them
 
 
 def test_a_failed_expectation_exits_with_21(target: Target, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Fifty workers on the embedded AWS: their numbers add up."""
+"""Many workers on the embedded AWS, fifty by `make test-crowd`: their numbers add up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def crowd(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cr
 
 
 @pytest.mark.timeout(180)
-def test_the_numbers_of_fifty_workers_add_up(crowd: Crowd) -> None:
+def test_the_numbers_of_many_workers_add_up(crowd: Crowd) -> None:
     """Merged counters = the sum of what each worker left = the plan = what the target counted."""
     told = crowd.run(CROWD)
 

@@ -1,23 +1,20 @@
 """A worker that dies on the embedded AWS, at each stage of its life: the run ends in time, and says who was lost.
 
-Every day there are a few workers, and fifty where the others go on; `make test-crowd` has fifty everywhere, and dies
-in more ways.
+Every day there are a few workers; `make test-crowd` has fifty of them, and more ways to die.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("moto")
 
-from crowd import CROWD, USERS_EACH, VICTIM, Crowd, Onlooker, nothing_is_left
+from crowd import CROWD, USERS_EACH, VICTIM, WHOLE, Crowd, Onlooker, nothing_is_left
 from grapeshot_launcher.platforms.emulator import Fault
 from target import Target
 
-WHOLE = bool(os.environ.get("GRAPESHOT_TEST_CROWD"))
 FEW, READY = (CROWD, 75.0) if WHOLE else (3, 20.0)  # s until workers that are not ready refuse the run
 
 only_whole = pytest.mark.skipif(
