@@ -31,8 +31,8 @@ WORKER_FLOORS = (
 LAUNCHER_FLOORS = (
     ("errors",),
     ("options", "results", "cloud", "bundle"),
-    ("views", "github", "origin"),
-    ("platforms", "prepare", "screen", "sizing"),
+    ("views", "origin"),
+    ("github", "platforms", "prepare", "screen", "sizing"),
     ("crew", "settle", "emulation", "prepare_lambda"),
     ("conduct", "signals"),
     ("watch",),

@@ -67,7 +67,7 @@ def test_only_a_regression_is_an_error(judgement: str, errors: int) -> None:
     )
     found = of_report(report(comparison=Comparison(baseline="t0", metrics=(metric,))))
 
-    assert [each.message for each in found] == ["http.response_time.p95 +50%"] * errors
+    assert [each.message for each in found] == ["http.response_time.p95 +50.0 %"] * errors
 
 
 def test_there_are_ten_of_a_level_and_the_last_one_counts_the_rest() -> None:

@@ -97,7 +97,7 @@ def test_the_comparison() -> None:
     """One case for each metric; only what got worse fails."""
     found = cases(report(comparison=comparison(compared("a"), compared("b", judgement="better"))))
 
-    assert outcome(found["a is no worse than before"]) == ("failure", "200 ms before, 220 ms now (+10.0%)")
+    assert outcome(found["a is no worse than before"]) == ("failure", "200 ms before, 220 ms now (+10.0 %)")
     assert outcome(found["b is no worse than before"]) == ("ok", "")
 
 

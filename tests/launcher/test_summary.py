@@ -82,7 +82,7 @@ def judged(**changes: object) -> Report:
         ),
         (
             judged(comparison=comparison(compared())),
-            "✅ Passed: the threshold holds; 1 metric got worse than in the baseline",
+            "⚠️ Passed, but worse than before: the threshold holds; 1 metric got worse than in the baseline",
         ),
     ],
 )
@@ -190,7 +190,7 @@ def test_the_comparison() -> None:
     page = text(report(comparison=comparison(*metrics, cautions=("other workers",))))
 
     assert "Regression: 1 metric got worse since run t0." in page
-    assert "+10 % (+5 % … +15 %)" in page
+    assert "+10.0 % (+5.0 … +15.0 %)" in page
     assert page.index("🔴 worse") < page.index("⚪ no evidence")
     assert "⚠️ other workers" in page
 

@@ -16,6 +16,7 @@ from typing import Final
 from grapeshot_launcher.github.runner import Annotation, Level
 from grapeshot_launcher.results.ensure import CheckOutcome
 from grapeshot_launcher.results.report import Report
+from grapeshot_launcher.views.comparison import change_words
 from grapeshot_worker.errors import GrapeshotError, Problem, ScriptError
 
 MOST: Final = 10  # of a level, in a step
@@ -38,7 +39,7 @@ def of_report(report: Report) -> list[Annotation]:
     ]
     if report.comparison is not None and report.comparison.verdict == "regression":
         worse = [each for each in report.comparison.metrics if each.judgement == "worse"]
-        text = ", ".join(f"{each.name} {each.change:+.0%}" for each in worse)
+        text = ", ".join(f"{each.name} {change_words(each)}" for each in worse)
         found.append(Annotation(level="error", title="Worse than the baseline", message=text))
     found += [Annotation(level="warning", message=warning) for warning in report.warnings]
     return limited(found)

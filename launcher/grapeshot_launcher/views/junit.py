@@ -19,6 +19,7 @@ from grapeshot_launcher.results.ensure import CheckOutcome
 from grapeshot_launcher.results.figures import Figures
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.breakdown import Users, error_counts, expectations
+from grapeshot_launcher.views.comparison import change_words, interval_words
 from grapeshot_launcher.views.console import books_line, plain, why
 
 SUITE: Final = "grapeshot"
@@ -102,8 +103,8 @@ def _compared(metric: Compared, baseline: str) -> Xml.Element:
     case = _case("baseline", f"{metric.name} is no worse than before")
     if metric.judgement == "worse":
         unit = plain(metric.unit)
-        message = f"{metric.before:g} {unit} before, {metric.after:g} {unit} now ({metric.change:+.1%})"
-        detail = f"the change lies between {metric.low:+.1%} and {metric.high:+.1%}; baseline: run {plain(baseline)}"
+        message = f"{metric.before:g} {unit} before, {metric.after:g} {unit} now ({change_words(metric)})"
+        detail = f"the change lies within {interval_words(metric)}; baseline: run {plain(baseline)}"
         _outcome(case, "failure", message, detail, kind="regression")
     return case
 

@@ -23,7 +23,10 @@ WORDS: Final = {"pass": "Passed", "fail": "Failed", "invalid": "Invalid", "stopp
 def heading(report: Report) -> str:
     """Give icon, word and sentence of the verdict, as a heading; nothing in it comes from outside."""
     kind = report.verdict.kind
-    return f"## {ICONS[kind]} {WORDS[kind]}: {sentence(report)}{_regression(report)}"
+    icon, word, regression = ICONS[kind], WORDS[kind], _regression(report)
+    if kind == "pass" and regression:
+        icon, word = "⚠️", "Passed, but worse than before"
+    return f"## {icon} {word}: {sentence(report)}{regression}"
 
 
 def sentence(report: Report) -> str:

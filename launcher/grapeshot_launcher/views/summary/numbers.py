@@ -85,18 +85,6 @@ def percent(share: float | None) -> Html:
     return measured(round(share * 100, 1 if share >= 0.1 else 2), "%")
 
 
-def change(value: float) -> Html:
-    """Write a relative change with its sign.
-
-    >>> change(0.123), change(-0.05), change(0), change(math.inf)
-    ('+12.3&nbsp;%', '−5&nbsp;%', '±0&nbsp;%', '–')
-    """
-    if not math.isfinite(value):
-        return NONE
-    sign = "+" if value > 0 else "−" if value < 0 else "±"
-    return Html(sign + measured(abs(round(value * 100, 1)), "%"))
-
-
 def size(value: int) -> Html:
     """Write bytes as megabytes (2^20).
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from grapeshot_launcher.results.baseline import FALSE_ALARMS
 from grapeshot_launcher.results.comparison import Compared, Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
 from grapeshot_launcher.results.figures import RESPONSE_TIME, Figures
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.breakdown import Times, Users, error_counts, expectations
-from grapeshot_launcher.views.summary.escape import Html, code, prose
-from grapeshot_launcher.views.summary.numbers import change, count, exactly, measured, percent, spread, things
+from grapeshot_launcher.views.comparison import change_words, interval_words
+from grapeshot_launcher.views.summary.escape import Html, code, escaped, prose
+from grapeshot_launcher.views.summary.numbers import count, exactly, measured, percent, spread, things
 from grapeshot_launcher.views.summary.tables import bullets, first, joined, more, paragraph, table
 
 _VALUES: Final = 3  # of one check that are shown
@@ -89,6 +91,8 @@ def comparison(report: Report, rows: int) -> str:
     if found.cautions:
         cautions = [Html(f"⚠️ {prose(caution)}") for caution in found.cautions[:rows]]
         parts.append(bullets(cautions, total=len(found.cautions)))
+    if found.verdict != "no evidence":
+        parts.append(paragraph(Html(f"<sub>{prose(FALSE_ALARMS)}.</sub>")))
     return "\n\n".join(parts)
 
 
@@ -109,12 +113,13 @@ def _told(found: Comparison) -> Html:
 
 
 def _compared(metric: Compared) -> tuple[Html, ...]:
-    interval = f"{change(metric.low)} … {change(metric.high)}"
+    interval = interval_words(metric)
+    change = f"<b>{escaped(change_words(metric))}</b>" + (f" ({escaped(interval)})" if interval else "")
     return (
         code(metric.name),
         _valued(metric.before, metric.unit),
         _valued(metric.after, metric.unit),
-        Html(f"<b>{change(metric.change)}</b> ({interval})"),
+        Html(change),
         Html(_JUDGED[metric.judgement]),
     )
 
