@@ -105,9 +105,6 @@ PUBLISHING = {
 UNUSED_PUBLISHING = {
     "ecr:BatchGetImage": "a push looks whether the registry has the manifest already",
     "ecr:GetDownloadUrlForLayer": "a push may look at a layer that is there",
-    "ecr:ListImages": "for a person who looks after the repository",
-    "ecr:PutImageTagMutability": "for a repository that was made by hand, whose tags can be overwritten",
-    "ecr:PutImageScanningConfiguration": "for a repository that was made by hand, without scans",
 }
 
 

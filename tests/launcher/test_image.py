@@ -281,7 +281,7 @@ def test_only_untagged_images_expire() -> None:
 )
 def test_lambda_may_pull_for_our_functions_alone(arn: str, service: str, function: str) -> None:
     """Two actions, for functions of this account, region and prefix."""
-    statement = pull_statement(arn, prefix="artilleryio")
+    statement = pull_statement(arn, prefixes=["artilleryio"])
 
     assert statement["Principal"] == {"Service": service}
     assert statement["Action"] == ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
@@ -296,12 +296,15 @@ def test_statements_of_others_stay() -> None:
     twice = json.loads(with_pull_statement(once, ARN, prefix="new"))
 
     assert twice["Version"] == "2008-10-17"
-    assert twice["Statement"] == [theirs, pull_statement(ARN, prefix="new")]
+    assert twice["Statement"] == [theirs, pull_statement(ARN, prefixes=["old", "new"])]
+    assert with_pull_statement(json.dumps(twice), ARN, prefix="old") == json.dumps(twice)
 
 
 def test_a_policy_that_is_right_is_not_written_again() -> None:
     """The text itself comes back, so nothing is called."""
-    policy = json.dumps({"Statement": [pull_statement(ARN, prefix="p")], "Version": "2012-10-17"}, indent=3)
+    policy = json.dumps(
+        {"Statement": [pull_statement(ARN, prefixes=["p"])], "Version": "2012-10-17"}, indent=3
+    )
 
     assert with_pull_statement(policy, ARN, prefix="p") is policy
 

@@ -543,7 +543,7 @@ def test_a_queue_that_is_gone_ends_the_load(tmp_path: Path) -> None:
     )
 
     assert stage.play().state == "failed"
-    assert stage.final.message == NO_QUEUE.message
+    assert stage.final.message == f"Worker 3 of 5: {NO_QUEUE.message}"
     assert stage.took < 15
 
 

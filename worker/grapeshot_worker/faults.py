@@ -5,7 +5,7 @@ Leaves to others: noticing it (shift). `name` is the worker's, as in "Worker 3 o
 
 from __future__ import annotations
 
-from grapeshot_worker.errors import Exit, GrapeshotError
+from grapeshot_worker.errors import CloudError, Exit, GrapeshotError
 from grapeshot_worker.messages import Failed
 
 
@@ -13,6 +13,15 @@ def of(failed: Failed) -> GrapeshotError:
     """Give what an engine process said of itself."""
     return GrapeshotError(
         failed.message, cause=failed.cause, remedy=failed.remedy, exit_code=failed.exit_code
+    )
+
+
+def met(name: str, error: GrapeshotError) -> GrapeshotError:
+    """Say whose fault it is: what AWS refuses a worker has to do with the worker's role, not with the launcher's."""
+    if not isinstance(error, CloudError):
+        return error
+    return CloudError(
+        f"{name}: {error.message}", cause=error.cause, remedy=error.remedy, passing=error.passing
     )
 
 

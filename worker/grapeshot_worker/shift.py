@@ -113,7 +113,7 @@ class Shift:
                     return Outcome(state=state)
                 await self._work()
             except GrapeshotError as error:
-                self._failure = self._failure or error
+                self._failure = self._failure or faults.met(self._name, error)
             except Exception as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
                 self._print(traceback.format_exc())
                 self._failure = faults.bug(self._name, error)
@@ -250,7 +250,7 @@ class Shift:
         return None
 
     def _fail(self, error: GrapeshotError) -> None:
-        self._failure = self._failure or error
+        self._failure = self._failure or faults.met(self._name, error)
         if self._phase == "assembling":
             self._kill_all()  # nothing was measured
         self._stop("asked")

@@ -16,7 +16,8 @@ What somebody has put on an existing repository stays: statements of others are 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -115,35 +116,41 @@ def lifecycle_policy() -> str:
     return json.dumps({"rules": [rule]})
 
 
-def pull_statement(repository_arn: str, *, prefix: str) -> dict[str, Any]:
-    """Write the statement that lets Lambda pull for the functions of one account, region and prefix.
+def pull_statement(repository_arn: str, *, prefixes: Sequence[str]) -> dict[str, Any]:
+    """Write the statement that lets Lambda pull for the functions of one account and region, of some prefixes.
 
     The function's ARN names the account, so one condition holds both.
     """
     _, partition, _, region, account, _ = repository_arn.split(":", 5)
     service = "lambda.amazonaws.com.cn" if partition == "aws-cn" else "lambda.amazonaws.com"
+    functions = [f"arn:{partition}:lambda:{region}:{account}:function:{prefix}-*" for prefix in prefixes]
     return {
         "Sid": PULL_STATEMENT,
         "Effect": "Allow",
         "Principal": {"Service": service},
         "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-        "Condition": {
-            "StringLike": {"aws:SourceArn": f"arn:{partition}:lambda:{region}:{account}:function:{prefix}-*"}
-        },
+        "Condition": {"StringLike": {"aws:SourceArn": functions[0] if len(functions) == 1 else functions}},
     }
 
 
 def with_pull_statement(policy: str | None, repository_arn: str, *, prefix: str) -> str:
     """Give a repository policy that has our statement; the same text when it had it.
 
-    Statements of others stay.
+    Statements of others stay, and so does the right of functions with other prefixes.
     """
     document: dict[str, Any] = json.loads(policy) if policy else {"Version": "2012-10-17", "Statement": []}
     found: Any = document["Statement"]
     statements: list[dict[str, Any]] = found if isinstance(found, list) else [found]
-    ours = pull_statement(repository_arn, prefix=prefix)
+    known = [name for s in statements if s.get("Sid") == PULL_STATEMENT for name in _prefixes(s)]
+    ours = pull_statement(repository_arn, prefixes=[*known, *({prefix} - {*known})])
     if ours in statements:
         return policy or json.dumps(document)
-    return json.dumps(
-        {**document, "Statement": [*(s for s in statements if s.get("Sid") != ours["Sid"]), ours]}
-    )
+    others = (s for s in statements if s.get("Sid") != PULL_STATEMENT)
+    return json.dumps({**document, "Statement": [*others, ours]})
+
+
+def _prefixes(statement: Mapping[str, Any]) -> list[str]:
+    """Read the prefixes back out of a statement of ours."""
+    functions = statement.get("Condition", {}).get("StringLike", {}).get("aws:SourceArn", [])
+    listed = [functions] if isinstance(functions, str) else functions
+    return [found[1] for each in listed if (found := re.search(r":function:([^:*]+)-\*$", str(each)))]
