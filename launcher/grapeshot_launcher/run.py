@@ -121,10 +121,10 @@ async def tell(test: Test, stage: Stage) -> int:
     watch = Watch(test, stage.screen, stage.platform.limits)
     variables = await _section("before", test, stage, watch, {}) if test.script.before else {}
     began = stage.clock()
-    assignments = test.assignments("load", variables)
+    relay = [test.assignments("load", variables, generation=each) for each in range(len(test.windows))]
     try:
-        async with Crew(stage.platform, assignments, stage.inbox) as crew:
-            load = await conduct_load(crew, watch, clock=stage.clock)
+        async with Crew(stage.platform, relay[0], stage.inbox) as crew:
+            load = await conduct_load(crew, watch, clock=stage.clock, relay=relay[1:])
     except WorkerFailed as error:  # none was ready to make load; what fails later is in `load`
         refused = make_refusal(
             test, error, watch.collector, started=began, ended=stage.clock(), facts=stage.facts()
@@ -133,7 +133,8 @@ async def tell(test: Test, stage: Stage) -> int:
         publish_refusal(refused, stage.screen, file=test.report)
         raise
     ended = stage.clock()
-    await settle(watch.collector, stage.platform, assignments)
+    started = [each for generation in relay[: watch.collector.generations] for each in generation]
+    await settle(watch.collector, stage.platform, started)
     watch.over(ended, stopped=load.stopped_by is not None)
     failure = load.broken
     if test.script.after and load.stopped_by is None and failure is None:

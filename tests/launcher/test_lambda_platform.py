@@ -29,7 +29,7 @@ from grapeshot_launcher.screen import Screen
 from grapeshot_worker.errors import CloudError
 from grapeshot_worker.invocation import Invocation
 from grapeshot_worker.messages import Failed, Finished, Message, Progress, Ready, Tally
-from grapeshot_worker.plan import Assignment, Share
+from grapeshot_worker.plan import Assignment, Share, Window
 from virtual_time import run_virtually
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -78,9 +78,14 @@ def run(
     signals: Mapping[float, Signals] | None = None,
     letters: Mapping[float, str] | None = None,
     timeout: float = 900.0,
+    windows: tuple[Window, ...] = (Window(),),
+    limits: Limits = LIMITS,
 ) -> Told:
     """Tell a run on virtual time; `signals` and `letters` of others come at seconds from its beginning."""
-    test = test_of(tmp_path, workers=workers, copies=copies, script=script)
+    test = replace(
+        test_of(tmp_path, workers=workers, copies=copies, script=script),
+        windows=windows,
+    )
     out, err = io.StringIO(), io.StringIO()
 
     async def main() -> tuple[int, PaperCloud, float, int]:
@@ -92,8 +97,8 @@ def run(
             )
             == 10
         ):
-            planned = test.planned()
-            paper.users = lambda i: planned[i.index] if i.part == "load" else 0
+            planned = [test.planned(window) for window in windows]
+            paper.users = lambda i: planned[i.generation][i.index] if i.part == "load" else 0
         loop = asyncio.get_running_loop()
         inbox: Inbox = asyncio.Queue()
         for seconds, signal in (signals or {}).items():
@@ -109,7 +114,7 @@ def run(
             workers=workers,
             processes=2,
             timeout=timeout,
-            limits=LIMITS,
+            limits=limits,
         )
         before = asyncio.all_tasks()
         try:

@@ -81,7 +81,8 @@ _STOP_WORDS: Final = {
 
 def worker_faults(end: WorkerEnd) -> list[str]:
     """Name everything about a worker that spoils the measurement, each with its likely remedy."""
-    who, facts = f"worker {end.worker.index + 1}", end.facts
+    of = f" of generation {end.worker.generation + 1}" if end.worker.generation > 0 else ""
+    who, facts = f"worker {end.worker.index + 1}{of}", end.facts
     faults = []
     if end.failure:
         faults.append(f"{who} failed: {end.failure.message}")
