@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
-from target import Target
+from target import Target, serve_process
 
 pytest.importorskip("moto")
 
@@ -144,3 +145,25 @@ def test_a_stop_reports_what_was_measured(target: Target, tmp_path: Path) -> Non
     assert books["planned"] == 300 == books["started"] + books["dropped"]["stopped"]
     assert books["lost"] == 0
     assert "Verdict: stopped" in out
+
+
+def test_another_target_with_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
+    """`--target` and `--insecure` reach the workers."""
+    (tmp_path / "load").mkdir()
+    (tmp_path / "vars.env").write_text("A=1\n", encoding="utf-8")
+    script = tmp_path / "load" / "script.yml"
+    script.write_text(
+        'config: {target: "https://nowhere.invalid", phases: [{duration: 1, arrivalCount: 6}]}\n'
+        "scenarios: [{flow: [{get: {url: /json}}]}]\n",
+        encoding="utf-8",
+    )
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    certificate.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    with serve_process(tls=(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))) as target:
+        out, err = started(
+            script, "--target", target.url, "--insecure", "--workers", "2", "--memory-size", "1769"
+        ).communicate(timeout=50)
+
+    counters = report_of(script)["aggregate"]["counters"]
+    assert counters["http.codes.200"] == counters["vusers.completed"] == 6, out + err
