@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import github_api
-from composite import ROOT, Job, bare_environ
+from composite import ROOT, Job, bare_environ, obeyed
 from github_identity import GitHubIdentity, pull_request
 from grapeshot_launcher.github.inputs import NAMES
 from grapeshot_launcher.github.outputs import NAMES as OUTPUTS
@@ -70,19 +70,6 @@ def job(tmp_path: Path, workspace: Path, home: Path, **environ: str) -> Job:
         environ={**bare_environ(workspace), **environ},
         stubs={"actions/setup-python": {"python-path": sys.executable}},
     )
-
-
-def obeyed(log: str) -> list[str]:
-    """Give the commands that a runner would obey in a log."""
-    stopped, found = "", []
-    for line in log.splitlines():
-        if stopped:
-            stopped = "" if line == f"::{stopped}::" else stopped
-        elif line.startswith("::stop-commands::"):
-            stopped = line.removeprefix("::stop-commands::")
-        elif line.lstrip().startswith("::"):  # the runner minds no blanks
-            found.append(line)
-    return found
 
 
 # ---- what it promises ----
