@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cloud_on_paper import START, PaperCloud, Part, expired, passing
+from cloud_on_paper import BILLED, START, PaperCloud, Part, expired, passing
 from grapeshot_launcher.crew import Crew, Inbox, Said, Signalled
 from grapeshot_launcher.errors import Interrupted, WorkerFailed
 from grapeshot_launcher.options import RunOptions
@@ -24,6 +24,7 @@ from grapeshot_launcher.platforms import Limits
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.platforms.lambda_worker import LambdaWorker
 from grapeshot_launcher.prepare import Test, prepare
+from grapeshot_launcher.results.cost import WorkerTime
 from grapeshot_launcher.run import Stage, tell
 from grapeshot_launcher.screen import Screen
 from grapeshot_worker.errors import CloudError
@@ -54,6 +55,7 @@ class Told:
     cloud: PaperCloud
     report: dict[str, Any]
     seconds: float
+    times: list[WorkerTime]  # charged for, in the order of the invocations
     left_running: int  # tasks of ours after the end
 
 
@@ -83,7 +85,7 @@ def run(
     test = test_of(tmp_path, workers=workers, copies=copies, script=script)
     out, err = io.StringIO(), io.StringIO()
 
-    async def main() -> tuple[int, PaperCloud, float, int]:
+    async def main() -> tuple[int, PaperCloud, float, list[WorkerTime], int]:
         paper = cloud or PaperCloud()
         paper.__post_init__()  # its queue belongs to this loop
         if (
@@ -115,15 +117,16 @@ def run(
         try:
             async with Lambda(paper, ground) as platform:
                 code = await tell(test, Stage(platform, Screen(out, err), inbox, paper.clock))
+                times = platform.times()
         finally:
             seconds = loop.time() - 1000.0
             paper.close()
             await asyncio.sleep(0)
-        return code, paper, seconds, len(asyncio.all_tasks() - before)
+        return code, paper, seconds, times, len(asyncio.all_tasks() - before)
 
-    code, paper, seconds, running = run_virtually(main())
+    code, paper, seconds, times, running = run_virtually(main())
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    return Told(code, out.getvalue(), err.getvalue(), paper, report, seconds, running)
+    return Told(code, out.getvalue(), err.getvalue(), paper, report, seconds, times, running)
 
 
 def created(told: Told) -> int:
@@ -326,6 +329,35 @@ def test_a_section_that_is_silent_for_ever_ends_with_its_worker(tmp_path: Path) 
 
     with pytest.raises(Exception, match="was not heard of when its time limit of 300 s was over"):
         run(tmp_path, cloud, script=SCRIPT + BEFORE, timeout=300.0)
+
+
+# ---- what is charged for ----
+
+
+def test_each_invocation_says_how_long_it_took(tmp_path: Path) -> None:
+    """Those of the sections too, and those whose last word only the bucket has."""
+    told = run(tmp_path, PaperCloud(queue=lost(Finished)), script=SCRIPT + BEFORE + AFTER)
+
+    assert told.times == [WorkerTime(seconds=BILLED / 1000, measured=True)] * 4
+
+
+def test_who_did_not_say_is_charged_until_the_end_or_the_last_word(tmp_path: Path) -> None:
+    """A lost one may have gone on; one that failed has not."""
+    dead = PaperCloud(part=lambda i: Part(lasts=30.0, dies_after=6.0 if i.index == 1 else None))
+    failing = PaperCloud(part=lambda i: Part(fails=i.index == 1))
+
+    lost_one, failed_one = run(tmp_path, dead), run(tmp_path, failing)
+
+    assert [time.measured for time in lost_one.times + failed_one.times] == [True, False] * 2
+    assert lost_one.times[1].seconds == pytest.approx(lost_one.seconds, abs=5.0)
+    assert 5.0 < failed_one.times[1].seconds < failed_one.seconds
+
+
+def test_nobody_is_charged_for_more_than_the_time_limit(tmp_path: Path) -> None:
+    """AWS Lambda has ended it by then."""
+    dead = PaperCloud(part=lambda i: Part(lasts=30.0, dies_after=6.0 if i.index == 1 else None))
+
+    assert run(tmp_path, dead, timeout=60.0).times[1] == WorkerTime(seconds=60.0, measured=False)
 
 
 # ---- stops ----

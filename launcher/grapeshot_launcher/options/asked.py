@@ -54,6 +54,7 @@ class LambdaOptions:
     image: str | None = None  # an address, or a digest in the repository
     repository: str = "grapeshot-worker"
     publish: bool = False  # the worker image, where the region lacks it
+    max_cost: float | None = None  # $
     emulate: Literal["processes", "docker"] | None = None
 
 

@@ -87,6 +87,12 @@ LAMBDA_FLAGS = flags(
         "--publish", is_flag=True, help="Build and publish the worker image first, if the region lacks it."
     ),
     click.option(
+        "--max-cost",
+        metavar="USD",
+        type=click.FloatRange(min=0),
+        help="Refuse a run whose expected cost is higher, before AWS is touched.",
+    ),
+    click.option(
         "--emulate",
         type=click.Choice(["processes", "docker"]),
         metavar="[=docker]",
