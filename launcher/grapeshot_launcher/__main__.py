@@ -20,7 +20,15 @@ from typing import NoReturn
 import click
 
 from grapeshot_launcher.errors import OutputRefused, told
-from grapeshot_launcher.options import ActionOptions, Asked, ImageOptions, LambdaOptions, PolicyOptions, read
+from grapeshot_launcher.options import (
+    ActionOptions,
+    Asked,
+    CleanOptions,
+    ImageOptions,
+    LambdaOptions,
+    PolicyOptions,
+    read,
+)
 from grapeshot_worker.errors import Exit, GrapeshotError
 
 
@@ -81,6 +89,10 @@ def _carry_out(asked: Asked) -> int:
             from grapeshot_launcher.errands import make_image
 
             return make_image(asked, say=click.echo)
+        case CleanOptions():
+            from grapeshot_launcher.clean import clean
+
+            return clean(asked, say=click.echo)
         case _:
             from grapeshot_launcher.run import check, run
 

@@ -19,6 +19,7 @@ import click
 from grapeshot_launcher.options.asked import (
     ActionOptions,
     Asked,
+    CleanOptions,
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
@@ -33,12 +34,14 @@ from grapeshot_launcher.options.flags import (
     Commands,
     OnceCommand,
 )
+from grapeshot_launcher.options.tidy import clean
 
 __all__ = [
     "COMMANDS_ELSEWHERE",
     "ELSEWHERE",
     "ActionOptions",
     "Asked",
+    "CleanOptions",
     "ImageOptions",
     "LambdaOptions",
     "PolicyOptions",
@@ -120,3 +123,4 @@ def action() -> ActionOptions:
 grapeshot.add_command(run_lambda)
 grapeshot.add_command(iam)
 grapeshot.add_command(image)
+grapeshot.add_command(clean)

@@ -81,8 +81,18 @@ class ImageOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CleanOptions:
+    """What was asked of `clean`: where, and whether to remove; `everything` is `--all`."""
+
+    region: str
+    prefix: str = "artilleryio"
+    yes: bool = False
+    everything: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionOptions:
     """To be the GitHub Action, which reads its inputs from the environment."""
 
 
-Asked = RunOptions | LambdaOptions | PolicyOptions | ImageOptions | ActionOptions
+Asked = RunOptions | LambdaOptions | PolicyOptions | ImageOptions | CleanOptions | ActionOptions

@@ -29,7 +29,7 @@ _ARCHITECTURE = click.option(
     show_default=True,
     help="Processor of the workers.",
 )
-_PREFIX = click.option(
+PREFIX = click.option(
     "--prefix",
     metavar="NAME",
     default="artilleryio",
@@ -80,7 +80,7 @@ LAMBDA_FLAGS = flags(
     click.option("--security-group-ids", metavar="IDS", help="For workers in a VPC; comma-separated."),
     click.option("--subnet-ids", metavar="IDS", help="For workers in a VPC; comma-separated."),
     click.option("--aws-tags", metavar="TAGS", help="Tags of function and queue: key:value,key2:value2."),
-    _PREFIX,
+    PREFIX,
     click.option("--image", metavar="IMAGE", help="The worker image: its address in ECR, or its digest."),
     _REPOSITORY,
     click.option(
@@ -142,7 +142,7 @@ def iam() -> None:
 @iam.command(cls=OnceCommand)
 @click.option("--account", metavar="ID", help="The account's number. [default: an example's]")
 @click.option("--region", metavar="REGION", help="Allow one region only. [default: all of them]")
-@_PREFIX
+@PREFIX
 @click.option("--publish", is_flag=True, help="Add what `grapeshot image publish` needs.")
 @click.option("--extras", is_flag=True, help="Add what a run makes use of when it may.")
 def policy(**flags: Any) -> PolicyOptions:
@@ -173,7 +173,7 @@ def build(**flags: Any) -> ImageOptions:
 @click.option("--region", metavar="REGION", required=True, help="The region whose workers use it.")
 @_BUILD_FLAGS
 @_REPOSITORY
-@_PREFIX
+@PREFIX
 def publish(**flags: Any) -> ImageOptions:
     """Build the worker image and put it into ECR, unless it is there already."""
     return ImageOptions(**flags)
