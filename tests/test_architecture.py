@@ -38,7 +38,7 @@ LAUNCHER_FLOORS = (
     ("watch",),
     ("publish",),
     ("run",),
-    ("run_lambda", "errands", "clean"),
+    ("run_lambda", "errands", "clean", "stop"),
     ("action",),
     ("__main__",),
 )

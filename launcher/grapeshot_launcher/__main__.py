@@ -27,6 +27,7 @@ from grapeshot_launcher.options import (
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
+    StopOptions,
     read,
 )
 from grapeshot_worker.errors import Exit, GrapeshotError
@@ -93,6 +94,10 @@ def _carry_out(asked: Asked) -> int:
             from grapeshot_launcher.clean import clean
 
             return clean(asked, say=click.echo)
+        case StopOptions():
+            from grapeshot_launcher.stop import stop
+
+            return stop(asked, say=click.echo)
         case _:
             from grapeshot_launcher.run import check, run
 

@@ -22,9 +22,15 @@ from grapeshot_launcher.cloud.leftovers import (
     known_runs,
     sort_out,
 )
-from grapeshot_launcher.cloud.resources import METADATA, Site, site_problems
-from grapeshot_launcher.cloud.survey import see_metadata, see_objects, see_queues, see_run, see_runs
-from grapeshot_launcher.errors import SettingsRefused
+from grapeshot_launcher.cloud.resources import METADATA, Site
+from grapeshot_launcher.cloud.survey import (
+    account_in,
+    see_metadata,
+    see_objects,
+    see_queues,
+    see_run,
+    see_runs,
+)
 from grapeshot_launcher.options import CleanOptions
 
 if TYPE_CHECKING:
@@ -41,7 +47,7 @@ def clean(
 
     Raises AwsError when AWS can't be asked what there is.
     """
-    aws = aws or account(options.region, options.prefix)
+    aws = aws or account_in(options.region, options.prefix)
     site = Site(account=aws.caller().account, region=options.region, prefix=options.prefix)
     cleaning = _Cleaning(aws, site, say, now)
     found, shared = cleaning.look(everything=options.everything)
@@ -56,16 +62,6 @@ def clean(
         )
         return 0
     return cleaning.remove(found, shared)
-
-
-def account(region: str, prefix: str) -> Aws:
-    """Reach the account in a region; SettingsRefused when region or prefix can't be right."""
-    problems = site_problems(Site(account="0" * 12, region=region, prefix=prefix))
-    if problems:
-        raise SettingsRefused("\n".join(problems))
-    from grapeshot_launcher.cloud.aws import Aws
-
-    return Aws(region)
 
 
 class _Cleaning:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("moto")
 
+from command_runs import PAUSE, asked, loaded, served
 from crowd import WHOLE
-from enforced_account import GRAPESHOT, Account, Caller, enforced
+from enforced_account import Account, enforced
 from grapeshot_launcher.clean import clean
 from grapeshot_launcher.cloud.aws import Aws
 from grapeshot_launcher.cloud.policy import policy_text
@@ -23,16 +21,6 @@ from target import Target
 
 pytestmark = pytest.mark.timeout(180)  # whole runs, of which one outlives its launcher by a minute
 
-LONG = """
-config:
-  target: "{target}"
-  phases: [{{duration: 120, arrivalRate: 10}}]
-scenarios:
-  - flow:
-      - get: {{url: /items}}
-"""
-PAUSE = threading.Event()  # which nobody sets: a wait of so many seconds
-
 
 @pytest.fixture
 def account() -> Iterator[Account]:
@@ -40,55 +28,11 @@ def account() -> Iterator[Account]:
         yield running
 
 
-@contextmanager
-def loaded(account: Account, caller: Caller, target: Target, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Have a run whose load has begun; it is killed at the end, if it still runs."""
-    script = folder / "long.yml"
-    script.write_text(LONG.format(target=target.url), encoding="utf-8")
-    before = served(target)
-    process = subprocess.Popen(
-        [
-            *(GRAPESHOT, "run-lambda", "--region", account.aws.region, "--workers", "2"),
-            *("--memory-size", "1769", str(script), "-o", str(folder / "report.json")),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**account.environ(caller), "ARTILLERY_TEST_RUN_ID": "t-left"},
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while served(target) < before + 10:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            PAUSE.wait(0.2)
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def served(target: Target) -> int:
-    return target.stats().get("/items 200", 0)
-
-
-def cleaned(account: Account, caller: Caller, *flags: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [GRAPESHOT, "clean", "--region", account.aws.region, *flags],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=account.environ(caller),
-    )
-
-
 def test_what_a_killed_launcher_left_is_removed(account: Account, target: Target, tmp_path: Path) -> None:
     """While it lives it is named and left alone; when its lease is over, the documented policy is enough."""
     runner = account.caller("runner", policy_text(account=account.number))
     with loaded(account, runner, target, tmp_path) as process:
-        alive = cleaned(account, runner, "--yes")
+        alive = asked(account, runner, "clean", "--yes")
         assert process.poll() is None
         process.kill()
         process.wait()
@@ -126,12 +70,12 @@ def test_all_takes_what_later_runs_would_use(account: Account, target: Target, t
     """What the policy does not grant is named in a line each; who may do it is rid of everything but the role."""
     runner = account.caller("runner", policy_text(account=account.number))
     with loaded(account, runner, target, tmp_path) as process:
-        in_use = cleaned(account, runner, "--all", "--yes")
+        in_use = asked(account, runner, "clean", "--all", "--yes")
         process.terminate()
         process.communicate(timeout=40)
-    poor = cleaned(account, runner, "--all", "--yes")
-    rich = cleaned(account, account.owner, "--all", "--yes")
-    again = cleaned(account, account.owner, "--all", "--yes")
+    poor = asked(account, runner, "clean", "--all", "--yes")
+    rich = asked(account, account.owner, "clean", "--all", "--yes")
+    again = asked(account, account.owner, "clean", "--all", "--yes")
 
     assert "stay, because a run uses them" in in_use.stdout
     assert "Removed" not in in_use.stdout
@@ -157,8 +101,8 @@ def test_a_load_ends_a_minute_after_its_launcher(account: Account, target: Targe
     while (since := time.monotonic() - killed) < 70:
         counts.append((since, served(target)))
         PAUSE.wait(0.5)
-    removed = cleaned(account, runner, "--yes")
-    after = cleaned(account, runner)
+    removed = asked(account, runner, "clean", "--yes")
+    after = asked(account, runner, "clean")
 
     last = max(
         since for (since, count), (_, before) in zip(counts[1:], counts, strict=False) if count > before

@@ -17,6 +17,7 @@ from grapeshot_launcher.options import (
     LambdaOptions,
     PolicyOptions,
     RunOptions,
+    StopOptions,
     grapeshot,
     read,
 )
@@ -124,6 +125,10 @@ def test_what_is_refused(arguments: list[str], word: str) -> None:
         ),
         (["clean", "--region", "eu-west-1"], CleanOptions(region="eu-west-1")),
         (
+            ["stop", "t1", "--region", "r", "--prefix", "p"],
+            StopOptions(run_id="t1", region="r", prefix="p"),
+        ),
+        (
             ["clean", "--region", "r", "--prefix", "p", "--all", "--yes"],
             CleanOptions(region="r", prefix="p", everything=True, yes=True),
         ),
@@ -144,6 +149,9 @@ def test_publishing_needs_a_region() -> None:
     ("arguments", "word"),
     [
         (["clean"], "--region"),
+        (["stop", "--region", "r"], "RUN-ID"),
+        (["stop", "t1"], "--region"),
+        (["stop", "t1", "t2", "--region", "r"], "unexpected extra argument"),
         (["clean", "t1", "--region", "r"], "unexpected extra argument"),
         (["clean", "--region", "r", "--force"], "--force"),
         (["clean", "--region", "r", "--yes", "--yes"], "2 times"),
@@ -166,7 +174,7 @@ def test_a_place_that_can_t_be_is_refused_before_aws(flags: list[str]) -> None:
     assert isinstance(asked, CleanOptions)
 
     with pytest.raises(SettingsRefused, match=r"Frankfurt|No Bucket"):
-        clean(asked, say=str)
+        clean(asked, say=print)
 
 
 def test_the_policy_is_printed_as_json() -> None:

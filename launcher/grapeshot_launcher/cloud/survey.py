@@ -14,8 +14,17 @@ from grapeshot_launcher.cloud.aws import Aws
 from grapeshot_launcher.cloud.aws_listing import Stored
 from grapeshot_launcher.cloud.errors import Missing
 from grapeshot_launcher.cloud.leftovers import SeenQueue, SeenRun, runs_in
-from grapeshot_launcher.cloud.resources import METADATA, TEST_DATA, Site
+from grapeshot_launcher.cloud.resources import METADATA, TEST_DATA, Site, site_problems
+from grapeshot_launcher.errors import SettingsRefused
 from grapeshot_worker.invocation import ControlRecord, control_key, run_prefix
+
+
+def account_in(region: str, prefix: str) -> Aws:
+    """Reach the account in a region; SettingsRefused when region or prefix can't be right."""
+    problems = site_problems(Site(account="0" * 12, region=region, prefix=prefix))
+    if problems:
+        raise SettingsRefused("\n".join(problems))
+    return Aws(region)
 
 
 def see_queues(aws: Aws, site: Site) -> list[SeenQueue]:

@@ -24,6 +24,7 @@ from grapeshot_launcher.options.asked import (
     LambdaOptions,
     PolicyOptions,
     RunOptions,
+    StopOptions,
 )
 from grapeshot_launcher.options.cloud import iam, image, run_lambda
 from grapeshot_launcher.options.flags import (
@@ -34,7 +35,7 @@ from grapeshot_launcher.options.flags import (
     Commands,
     OnceCommand,
 )
-from grapeshot_launcher.options.tidy import clean
+from grapeshot_launcher.options.tidy import clean, stop
 
 __all__ = [
     "COMMANDS_ELSEWHERE",
@@ -46,6 +47,7 @@ __all__ = [
     "LambdaOptions",
     "PolicyOptions",
     "RunOptions",
+    "StopOptions",
     "grapeshot",
     "read",
 ]
@@ -124,3 +126,4 @@ grapeshot.add_command(run_lambda)
 grapeshot.add_command(iam)
 grapeshot.add_command(image)
 grapeshot.add_command(clean)
+grapeshot.add_command(stop)

@@ -91,8 +91,17 @@ class CleanOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StopOptions:
+    """What was asked of `stop`: which run, and where."""
+
+    run_id: str
+    region: str
+    prefix: str = "artilleryio"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionOptions:
     """To be the GitHub Action, which reads its inputs from the environment."""
 
 
-Asked = RunOptions | LambdaOptions | PolicyOptions | ImageOptions | CleanOptions | ActionOptions
+Asked = RunOptions | LambdaOptions | PolicyOptions | ImageOptions | CleanOptions | StopOptions | ActionOptions

@@ -1,4 +1,4 @@
-"""The commands for what runs in AWS, or has been left there: `clean`.
+"""The commands for what runs in AWS, or has been left there: `stop` and `clean`.
 
 Leaves to others: what they do.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from grapeshot_launcher.options.asked import CleanOptions
+from grapeshot_launcher.options.asked import CleanOptions, StopOptions
 from grapeshot_launcher.options.cloud import PREFIX
 from grapeshot_launcher.options.flags import OnceCommand
 
@@ -32,3 +32,16 @@ def clean(**flags: Any) -> CleanOptions:
     A run that is alive is named, and left alone.
     """
     return CleanOptions(**flags)
+
+
+@click.command(cls=OnceCommand)
+@click.argument("run_id", metavar="RUN-ID")
+@_REGION
+@PREFIX
+def stop(**flags: Any) -> StopOptions:
+    """Stop a run from another machine.
+
+    Its workers end the load within 3 s, and its launcher reports what was measured, as after Ctrl-C. The id of a run
+    is the first line that it prints.
+    """
+    return StopOptions(**flags)
