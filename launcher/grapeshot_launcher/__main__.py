@@ -24,6 +24,7 @@ from grapeshot_launcher.options import (
     ActionOptions,
     Asked,
     CleanOptions,
+    DoctorOptions,
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
@@ -98,6 +99,10 @@ def _carry_out(asked: Asked) -> int:
             from grapeshot_launcher.stop import stop
 
             return stop(asked, say=click.echo)
+        case DoctorOptions():
+            from grapeshot_launcher.doctor import examine
+
+            return examine(asked, environ=os.environ, say=click.echo)
         case _:
             from grapeshot_launcher.run import check, run
 

@@ -13,6 +13,7 @@ from grapeshot_launcher.errands import print_policy
 from grapeshot_launcher.errors import SettingsRefused
 from grapeshot_launcher.options import (
     CleanOptions,
+    DoctorOptions,
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
@@ -124,6 +125,11 @@ def test_what_is_refused(arguments: list[str], word: str) -> None:
             ImageOptions(region="eu-west-1", repository="mine"),
         ),
         (["clean", "--region", "eu-west-1"], CleanOptions(region="eu-west-1")),
+        (["doctor"], DoctorOptions()),
+        (
+            [*("doctor", "--region", "r", "--workers", "9", "--architecture", "x86_64"), *("--image", "i")],
+            DoctorOptions(region="r", workers=9, architecture="x86_64", image="i"),
+        ),
         (
             ["stop", "t1", "--region", "r", "--prefix", "p"],
             StopOptions(run_id="t1", region="r", prefix="p"),
@@ -150,6 +156,8 @@ def test_publishing_needs_a_region() -> None:
     [
         (["clean"], "--region"),
         (["stop", "--region", "r"], "RUN-ID"),
+        (["doctor", "--workers", "many"], "--workers"),
+        (["doctor", "blitz.yml"], "unexpected extra argument"),
         (["stop", "t1"], "--region"),
         (["stop", "t1", "t2", "--region", "r"], "unexpected extra argument"),
         (["clean", "t1", "--region", "r"], "unexpected extra argument"),

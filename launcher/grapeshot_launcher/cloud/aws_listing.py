@@ -1,4 +1,4 @@
-"""The AWS calls that look at what stands there and take it away: those of `clean` and `stop`, not of a run.
+"""The AWS calls that look at what stands there and take it away: those of `clean`, `stop` and `doctor`, not of a run.
 
 Leaves to others: the SDK itself and the calls of a run (aws), what is a leftover (leftovers).
 """
@@ -6,9 +6,10 @@ Leaves to others: the SDK itself and the calls of a run (aws), what is a leftove
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from grapeshot_launcher.cloud.errors import Missing
@@ -85,3 +86,47 @@ class Listing(ABC):
             if not answer.get("NextMarker"):
                 return names
             more = {"Marker": answer["NextMarker"]}
+
+    # What `doctor` asks
+
+    def time_there(self) -> float | None:
+        """Give AWS's time, in epoch seconds, from the head of an answer, be it a refusal; None without one."""
+        sts = self.client("sts")
+        with self.calling("sts:GetCallerIdentity", "the AWS account"):
+            try:
+                answer = sts.get_caller_identity()
+            except sts.exceptions.ClientError as error:  # a clock that is far off is refused itself
+                answer = error.response
+        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        try:
+            return parsedate_to_datetime(date).timestamp() if date else None
+        except ValueError:
+            return None
+
+    def simulate(
+        self, principal: str, actions: Sequence[str], resources: str | Sequence[str]
+    ) -> dict[str, str]:
+        """Give IAM's decision for each action of a user or role: `allowed`, or a kind of denial."""
+        arns = [resources] if isinstance(resources, str) else list(resources)
+        with self.calling("iam:SimulatePrincipalPolicy", principal):
+            answer = self.client("iam").simulate_principal_policy(
+                PolicySourceArn=principal, ActionNames=list(actions), ResourceArns=arns
+            )
+        decisions: dict[str, str] = {}
+        for result in answer["EvaluationResults"]:
+            # Of several resources, one that allows it is enough: an action is about one kind of them.
+            if decisions.get(result["EvalActionName"]) != "allowed":
+                decisions[result["EvalActionName"]] = result["EvalDecision"]
+        return decisions
+
+    def manifest_type(self, address: str) -> str:
+        """Give the media type of an image's manifest, by its address with digest; "" when there is none."""
+        registry, _, named = address.partition("/")
+        repository, _, digest = named.partition("@")
+        with self.calling("ecr:BatchGetImage", f"repository {repository}"):
+            answer = self.client("ecr").batch_get_image(
+                registryId=registry.split(".")[0],
+                repositoryName=repository,
+                imageIds=[{"imageDigest": digest}],
+            )
+        return str(next((image.get("imageManifestMediaType", "") for image in answer.get("images", [])), ""))

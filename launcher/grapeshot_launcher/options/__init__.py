@@ -20,6 +20,7 @@ from grapeshot_launcher.options.asked import (
     ActionOptions,
     Asked,
     CleanOptions,
+    DoctorOptions,
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
@@ -35,7 +36,7 @@ from grapeshot_launcher.options.flags import (
     Commands,
     OnceCommand,
 )
-from grapeshot_launcher.options.tidy import clean, stop
+from grapeshot_launcher.options.tidy import clean, doctor, stop
 
 __all__ = [
     "COMMANDS_ELSEWHERE",
@@ -43,6 +44,7 @@ __all__ = [
     "ActionOptions",
     "Asked",
     "CleanOptions",
+    "DoctorOptions",
     "ImageOptions",
     "LambdaOptions",
     "PolicyOptions",
@@ -125,5 +127,6 @@ def action() -> ActionOptions:
 grapeshot.add_command(run_lambda)
 grapeshot.add_command(iam)
 grapeshot.add_command(image)
+grapeshot.add_command(doctor)
 grapeshot.add_command(clean)
 grapeshot.add_command(stop)

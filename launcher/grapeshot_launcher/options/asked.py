@@ -100,8 +100,30 @@ class StopOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DoctorOptions:
+    """What was asked of `doctor`: what a run would be told of AWS."""
+
+    region: str = "us-east-1"
+    workers: int | None = None
+    architecture: Architecture = "arm64"
+    role_arn: str | None = None
+    prefix: str = "artilleryio"
+    image: str | None = None
+    repository: str = "grapeshot-worker"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionOptions:
     """To be the GitHub Action, which reads its inputs from the environment."""
 
 
-Asked = RunOptions | LambdaOptions | PolicyOptions | ImageOptions | CleanOptions | StopOptions | ActionOptions
+Asked = (
+    RunOptions
+    | LambdaOptions
+    | PolicyOptions
+    | ImageOptions
+    | CleanOptions
+    | StopOptions
+    | DoctorOptions
+    | ActionOptions
+)

@@ -1,4 +1,4 @@
-"""The commands for what runs in AWS, or has been left there: `stop` and `clean`.
+"""The commands for what runs in AWS, or has been left there: `stop` and `clean`; and `doctor`, before anything runs.
 
 Leaves to others: what they do.
 """
@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from grapeshot_launcher.options.asked import CleanOptions, StopOptions
-from grapeshot_launcher.options.cloud import PREFIX
+from grapeshot_launcher.options.asked import CleanOptions, DoctorOptions, StopOptions
+from grapeshot_launcher.options.cloud import ARCHITECTURE, MANY, PREFIX, REPOSITORY
 from grapeshot_launcher.options.flags import OnceCommand
 
 _REGION = click.option("--region", metavar="REGION", required=True, help="The region of the runs.")
@@ -45,3 +45,23 @@ def stop(**flags: Any) -> StopOptions:
     is the first line that it prints.
     """
     return StopOptions(**flags)
+
+
+@click.command(cls=OnceCommand)
+@click.option(
+    "--region", metavar="REGION", default="us-east-1", show_default=True, help="Where workers are to run."
+)
+@click.option("--workers", metavar="N", type=MANY, help="So many are wanted at once.")
+@ARCHITECTURE
+@click.option(
+    "--lambda-role-arn", "role_arn", metavar="ARN", help="The workers' role, if not the default one."
+)
+@PREFIX
+@click.option("--image", metavar="IMAGE", help="The worker image, if not this version's.")
+@REPOSITORY
+def doctor(**flags: Any) -> DoctorOptions:
+    """Look whether runs on AWS can work: credentials, region, clock, permissions, quota, image, role.
+
+    Nothing is changed. Each line is ok, not ok, or can't tell; the exit code is 1 if one is not ok.
+    """
+    return DoctorOptions(**flags)
