@@ -36,11 +36,12 @@ from grapeshot_launcher.prepare_lambda import Settled, settle_run, tariff
 from grapeshot_launcher.results.cost import Cost, Estimate, cost
 from grapeshot_launcher.run import Keep, Stage, announce, nobody, tell
 from grapeshot_launcher.screen import Screen
-from grapeshot_launcher.signals import listening
+from grapeshot_launcher.signals import heeding_elsewhere, listening
 from grapeshot_launcher.views.console import plain_lines
 from grapeshot_launcher.views.lambda_ import bundle_table, cost_lines, estimate_line, ground_lines
 from grapeshot_launcher.views.plan import plural
 from grapeshot_worker.errors import CloudError
+from grapeshot_worker.invocation import stop_key
 
 if TYPE_CHECKING:
     from grapeshot_launcher.cloud.aws import Session
@@ -146,6 +147,12 @@ async def play(
         )
         desired = await heeding(inbox, _desired(settled, reach, image))
         standing = await heeding(inbox, stack.enter_async_context(provisioned(reach, desired)))
+        cloud = AwsCloud(reach, standing)
+
+        async def asked_elsewhere() -> bool:
+            return await cloud.get(stop_key(test.run_id)) is not None
+
+        await stack.enter_async_context(heeding_elsewhere(inbox, asked_elsewhere))
         await heeding(inbox, upload(reach, standing.bucket, bundle.digest, bundle.archive, now=time.time()))
         screen.show(_standing_lines(standing) + "\n")
         ground = Ground(
@@ -159,7 +166,7 @@ async def play(
             timeout=options.timeout,
             limits=settled.limits,
         )
-        workers = await stack.enter_async_context(Lambda(AwsCloud(reach, standing), ground))
+        workers = await stack.enter_async_context(Lambda(cloud, ground))
 
         def cost_so_far() -> Cost:
             return cost(tariff(options, test.workers), workers.times())

@@ -27,8 +27,9 @@ from grapeshot_launcher.prepare import Test, prepare
 from grapeshot_launcher.results.cost import WorkerTime
 from grapeshot_launcher.run import Stage, tell
 from grapeshot_launcher.screen import Screen
+from grapeshot_launcher.signals import heeding_elsewhere
 from grapeshot_worker.errors import CloudError
-from grapeshot_worker.invocation import Invocation
+from grapeshot_worker.invocation import Invocation, stop_key
 from grapeshot_worker.messages import Failed, Finished, Message, Progress, Ready, Tally
 from grapeshot_worker.plan import Assignment, Share
 from virtual_time import run_virtually
@@ -79,9 +80,13 @@ def run(
     script: str = SCRIPT,
     signals: Mapping[float, Signals] | None = None,
     letters: Mapping[float, str] | None = None,
+    asked: float | None = None,
     timeout: float = 900.0,
 ) -> Told:
-    """Tell a run on virtual time; `signals` and `letters` of others come at seconds from its beginning."""
+    """Tell a run on virtual time; `signals` and `letters` of others come at seconds from its beginning.
+
+    So does the word of another machine, `asked`, that it should stop.
+    """
     test = test_of(tmp_path, workers=workers, copies=copies, script=script)
     out, err = io.StringIO(), io.StringIO()
 
@@ -102,6 +107,12 @@ def run(
             loop.call_later(seconds, inbox.put_nowait, Signalled(signal))
         for seconds, letter in (letters or {}).items():
             loop.call_later(seconds, paper.put, letter)
+        if asked is not None:
+            loop.call_later(asked, paper.objects.setdefault, stop_key("t1"), b"{}")
+
+        async def asked_elsewhere() -> bool:
+            return asked is not None and await paper.get(stop_key("t1")) is not None
+
         ground = Ground(
             run_id="t1",
             region="eu-west-1",
@@ -115,7 +126,7 @@ def run(
         )
         before = asyncio.all_tasks()
         try:
-            async with Lambda(paper, ground) as platform:
+            async with heeding_elsewhere(inbox, asked_elsewhere), Lambda(paper, ground) as platform:
                 code = await tell(test, Stage(platform, Screen(out, err), inbox, paper.clock))
                 times = platform.times()
         finally:
@@ -371,6 +382,37 @@ def test_a_stop_reaches_everybody(tmp_path: Path) -> None:
     assert (told.cloud.record.state, told.cloud.record.reason) == ("stop", "interrupted")
     assert "not started because the run was stopped" in told.out
     assert told.seconds < 20
+
+
+@pytest.mark.parametrize("refused", [0, 3])
+def test_a_word_from_another_machine_stops_the_run(tmp_path: Path, refused: int) -> None:
+    """It is published within two seconds, and no renewal takes it back; looks that AWS refuses delay it."""
+    cloud = PaperCloud(
+        part=lambda _: Part(lasts=100.0), refusals={"get": [passing() for _ in range(refused)]}
+    )
+
+    told = run(tmp_path, cloud, asked=12.0)
+
+    at, record = cloud.records[-1]
+    assert told.code == 130
+    assert 12.0 <= at < 14.0
+    assert [(one.state, one.reason) for _, one in cloud.records][-2:] == [("go", "asked"), ("stop", "asked")]
+    assert record.state == "stop"
+    assert "Stopping the load, as another machine has asked for." in told.err
+    assert "stopped from another machine (grapeshot stop)" in told.out
+    assert told.report["grapeshot"]["verdict"] == "stopped"
+    assert told.left_running == 0
+
+
+def test_a_word_before_the_start_ends_without_load(tmp_path: Path) -> None:
+    """As Ctrl-C does."""
+    cloud = PaperCloud(part=lambda _: Part(ready_after=50.0))
+
+    with pytest.raises(Interrupted) as caught:
+        run(tmp_path, cloud, asked=5.0)
+
+    assert caught.value.exit_code == 130
+    assert cloud.record.state == "stop"
 
 
 def test_a_stop_before_the_start_leaves_nobody_waiting(tmp_path: Path) -> None:
