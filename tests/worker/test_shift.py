@@ -317,6 +317,15 @@ def test_a_stop_ends_the_load_and_finishes(tmp_path: Path, moment: float) -> Non
     assert stage.last.tally.unstarted == 6
 
 
+def test_a_stop_that_was_missed_is_seen_when_the_run_goes_on(tmp_path: Path) -> None:
+    """The record waits for the next part already: no load of this one may be left."""
+    stage = Stage(tmp_path / "home", timeline={3: GO, 8: says(state="wait")}, part=endless)
+
+    assert stage.play().state == "finished"
+    assert stage.took < 11
+    assert stage.last.tally.unstarted == 6
+
+
 def test_a_control_record_that_disappears_is_a_stop(tmp_path: Path) -> None:
     """The run has been cleaned up."""
     stage = Stage(

@@ -210,7 +210,8 @@ class Shift:
                         self._obey(self._lease.record)
 
     def _obey(self, record: ControlRecord) -> None:
-        if record.state == "stop":
+        # `wait` while there is load: the run has gone on to its next part, and the stop before it was missed.
+        if record.state == "stop" or (record.state == "wait" and self._phase == "running"):
             self._stop(record.reason)
         elif record.state == "go" and record.start_at is not None and self._phase == "waiting":
             self._tell(Go(start_at=record.start_at))
