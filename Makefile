@@ -31,9 +31,10 @@ test-image: setup
 test-faults: setup
 	@GRAPESHOT_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest tests/cloud/test_run_faults.py
 
-# Fifty workers on the embedded AWS, one of whom dies: at every stage, a run each. Takes about eight minutes.
+# Fifty workers on the embedded AWS, one of whom dies: at every stage, a run each; and a launcher that is killed.
+# Takes about ten minutes.
 test-crowd: setup
-	@GRAPESHOT_TEST_CROWD=1 $(BIN)/python -m pytest tests/cloud/test_crowd.py tests/cloud/test_lost_worker.py
+	@GRAPESHOT_TEST_CROWD=1 $(BIN)/python -m pytest tests/cloud/test_crowd.py tests/cloud/test_lost_worker.py tests/cloud/test_clean.py
 
 # All of it works offline.
 lint: lint-python lint-workflows lint-image lint-infra

@@ -184,6 +184,9 @@ class PaperCloud:
             actor.cancel()
 
 
+BILLED = 12_345.5  # ms, as each worker says of itself
+
+
 class _Actor:
     """One worker's words: each Progress has one more user, Finished the rest."""
 
@@ -222,7 +225,11 @@ class _Actor:
         variables = {"token": "t"} if self._invocation.part == "before" else {}
         tally = self._tally(unstarted=self._users - self._started)
         return Finished(
-            **self._stamp(), periods=periods, tally=tally, facts=Facts(pid=1), variables=variables
+            **self._stamp(),
+            periods=periods,
+            tally=tally,
+            facts=Facts(pid=1, billed_ms=BILLED),
+            variables=variables,
         )
 
     def totals(self, last: Finished) -> Finished:

@@ -157,6 +157,19 @@ def read_outputs(text: str) -> dict[str, str]:
     return found
 
 
+def obeyed(log: str) -> list[str]:
+    """Give the commands that a runner would obey in a log."""
+    stopped, found = "", []
+    for line in log.splitlines():
+        if stopped:
+            stopped = "" if line == f"::{stopped}::" else stopped
+        elif line.startswith("::stop-commands::"):
+            stopped = line.removeprefix("::stop-commands::")
+        elif line.lstrip().startswith("::"):  # the runner minds no blanks
+            found.append(line)
+    return found
+
+
 def bare_environ(workspace: Path) -> dict[str, str]:
     """Give the environment of a job on GitHub, with nothing of this machine but where programs are."""
     return {

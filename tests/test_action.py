@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import github_api
-from composite import ROOT, Job, bare_environ
+from composite import ROOT, Job, bare_environ, obeyed
 from github_identity import GitHubIdentity, pull_request
 from grapeshot_launcher.github.inputs import NAMES
 from grapeshot_launcher.github.outputs import NAMES as OUTPUTS
@@ -70,19 +70,6 @@ def job(tmp_path: Path, workspace: Path, home: Path, **environ: str) -> Job:
         environ={**bare_environ(workspace), **environ},
         stubs={"actions/setup-python": {"python-path": sys.executable}},
     )
-
-
-def obeyed(log: str) -> list[str]:
-    """Give the commands that a runner would obey in a log."""
-    stopped, found = "", []
-    for line in log.splitlines():
-        if stopped:
-            stopped = "" if line == f"::{stopped}::" else stopped
-        elif line.startswith("::stop-commands::"):
-            stopped = line.removeprefix("::stop-commands::")
-        elif line.startswith("::"):
-            found.append(line)
-    return found
 
 
 # ---- what it promises ----
@@ -215,6 +202,23 @@ def test_a_cancelled_job_stops_its_load_and_says_what_was_measured(
     assert target.stats()["/json 200"] == served
 
 
+def test_the_first_run_has_no_baseline(tmp_path: Path, workspace: Path, home: Path) -> None:
+    """A file that is not there is a warning; the next run is compared with this one's report."""
+    first = job(tmp_path, workspace, home).run(command="run load.yml", baseline="old/report.json")
+    (workspace / "old").mkdir()
+    Path(first.outputs["report-json"]).rename(workspace / "old" / "report.json")
+    (tmp_path / "second").mkdir()
+
+    second = job(tmp_path / "second", workspace, home).run(command="run load.yml", baseline="old/report.json")
+
+    (warning,) = obeyed(first.log)
+    assert (first.code, second.code) == (0, 0), first.log + second.log
+    assert warning == "::warning::There is no baseline old/report.json: the run is compared with nothing."
+    assert "Compared with the baseline" not in first.summary
+    assert "Compared with the baseline" in second.summary
+    assert first.outputs["run-id"] in rendered(second.summary).text
+
+
 # ---- what prevents a run ----
 
 
@@ -255,7 +259,7 @@ def test_all_wrong_inputs_are_told_at_once(tmp_path: Path, workspace: Path, home
         ({"script": "load.yml", "emulate": "true", "working_directory": "missing"}, 1, "working-directory"),
         ({"script": "missing.yml", "emulate": "true"}, 1, "missing.yml"),
         ({"script": "load.yml", "emulate": "true", "workers": "many"}, 2, "many"),
-        ({"script": "load.yml", "emulate": "true", "baseline": "none.json"}, 1, "none.json"),
+        ({"script": "load.yml", "emulate": "true", "baseline": "load.yml"}, 1, "load.yml"),
         ({"script": "load.yml", "emulate": "true", "thresholds": "a <"}, 1, "a <"),
     ],
 )
@@ -454,6 +458,25 @@ def test_what_a_script_prints_is_never_obeyed(
     assert "SEEN []" in ended.log
     assert obeyed(ended.log) == []
     assert "ghs_0123456789" not in ended.log
+
+
+def test_what_a_failure_quotes_is_never_obeyed(
+    tmp_path: Path, workspace: Path, home: Path, target: Target
+) -> None:
+    """A hook that can't be loaded may say what it likes."""
+    write_script(workspace / "load.yml", target, seconds=1, extra="  processor: hooks.py\n")
+    (workspace / "hooks.py").write_text("raise RuntimeError('no\\n::error::forged\\n  ::warning::forged')\n")
+
+    ended = job(tmp_path, workspace, home).run(command="run load.yml")
+
+    assert ended.code == 11, ended.log
+    assert "forged" in ended.log
+    assert not [
+        line
+        for line in obeyed(ended.log)
+        if line.strip().startswith(("::error::forged", "::warning::forged"))
+    ]
+    assert ended.log.count("hooks.py") >= 1
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ LAUNCHER_FLOORS = (
     ("watch",),
     ("publish",),
     ("run",),
-    ("run_lambda", "errands"),
+    ("run_lambda", "errands", "clean", "stop", "doctor"),
     ("action",),
     ("__main__",),
 )

@@ -20,7 +20,17 @@ from typing import NoReturn
 import click
 
 from grapeshot_launcher.errors import OutputRefused, told
-from grapeshot_launcher.options import ActionOptions, Asked, ImageOptions, LambdaOptions, PolicyOptions, read
+from grapeshot_launcher.options import (
+    ActionOptions,
+    Asked,
+    CleanOptions,
+    DoctorOptions,
+    ImageOptions,
+    LambdaOptions,
+    PolicyOptions,
+    StopOptions,
+    read,
+)
 from grapeshot_worker.errors import Exit, GrapeshotError
 
 
@@ -81,6 +91,18 @@ def _carry_out(asked: Asked) -> int:
             from grapeshot_launcher.errands import make_image
 
             return make_image(asked, say=click.echo)
+        case CleanOptions():
+            from grapeshot_launcher.clean import clean
+
+            return clean(asked, say=click.echo)
+        case StopOptions():
+            from grapeshot_launcher.stop import stop
+
+            return stop(asked, say=click.echo)
+        case DoctorOptions():
+            from grapeshot_launcher.doctor import examine
+
+            return examine(asked, environ=os.environ, say=click.echo)
         case _:
             from grapeshot_launcher.run import check, run
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from grapeshot_launcher.cloud.oidc import credentials
-from grapeshot_launcher.errors import Interrupted, OutputRefused, SettingsRefused
+from grapeshot_launcher.errors import OutputRefused, SettingsRefused, told
 from grapeshot_launcher.github.annotations import of_failure, of_report
 from grapeshot_launcher.github.comment import CommentFailed, Thread, keep_comment, marker
 from grapeshot_launcher.github.inputs import NAMES, Inputs, read_inputs, settled, variable
@@ -30,6 +30,7 @@ from grapeshot_launcher.options import LambdaOptions, RunOptions, read
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.run import Keep, check, run
 from grapeshot_launcher.run_lambda import LogIn, run_lambda
+from grapeshot_launcher.views.console import plain_lines
 from grapeshot_launcher.views.junit import junit
 from grapeshot_launcher.views.report_json import report_file
 from grapeshot_launcher.views.summary import failure_summary, job_summary, sticky_comment
@@ -62,23 +63,25 @@ def carry_out(asked: Asked, environ: Mapping[str, str], keep: Keep, log_in: LogI
 
 
 def act(*, environ: Mapping[str, str], out: TextIO, carry_out: CarryOut = carry_out) -> int:
-    """Be the Action once and give the step's exit code.
-
-    What prevents the run is shown as the job shows things, and then raised: GrapeshotError, click.ClickException.
-    """
+    """Be the Action once and give the step's exit code; what prevents the run is told in every place that a job has."""
     step = _Step(environ=environ, runner=Runner(environ, out))
     try:
         return step.run(carry_out)
     except KeyboardInterrupt:
-        error = Interrupted("Stopped before any load was made.", exit_code=Exit.INTERRUPTED)
-        step.prevented(error)
-        raise error from None
+        failure = GrapeshotError("Stopped before any load was made.", exit_code=Exit.INTERRUPTED)
     except GrapeshotError as error:
-        step.prevented(error)
-        raise
+        failure = error
     except click.ClickException as error:
-        step.prevented(GrapeshotError(error.format_message(), exit_code=error.exit_code))
+        failure = GrapeshotError(error.format_message(), exit_code=error.exit_code)
+    except Exception as error:
+        # The command tells it with its traceback; here it is only not to be missing from the job's page.
+        told_of = f"A fault of Grapeshot itself: {type(error).__name__}: {error}"
+        step.prevented(GrapeshotError(told_of, exit_code=Exit.BUG))
         raise
+    step.prevented(failure)
+    with step.runner.foreign():  # a message may quote a hook, or the target
+        click.echo(plain_lines(told(failure)), file=out)
+    return failure.exit_code
 
 
 def exit_code(report: Report, code: int, fail_on: frozenset[str]) -> int:
@@ -109,7 +112,7 @@ class _Step:
         self.inputs = inputs = read_inputs(self.environ)
         self.folder = report_folder(inputs.report_dir, self.environ)
         with working_in(inputs.working_directory):
-            asked = with_checks(settled(read(inputs.arguments), inputs), inputs)
+            asked = with_checks(settled(read(inputs.arguments), inputs), inputs.thresholds, self.baseline())
             with self.runner.foreign():
                 code = carry_out(asked, for_the_run(self.environ), self.keep, partial(self.log_in, asked))
         if self.report is None:  # `check` makes no load
@@ -120,6 +123,16 @@ class _Step:
         if inputs.comment and self.report.verdict.kind != "stopped":
             self.comment(self.report)
         return code
+
+    def baseline(self) -> str | None:
+        """Give the baseline's path; a file that is not there is warned of: before the first run there is none."""
+        assert self.inputs is not None
+        path = self.inputs.baseline
+        if path is not None and not Path(path).exists():
+            text = f"There is no baseline {path}: the run is compared with nothing."
+            self.runner.annotate(Annotation(level="warning", message=text))
+            return None
+        return path
 
     def log_in(self, asked: Asked) -> Session | None:
         """Take on the role that the step names; None where it names none."""
@@ -188,13 +201,13 @@ def for_the_run(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in KEPT_BACK}
 
 
-def with_checks(asked: Asked, inputs: Inputs) -> Asked:
-    """Add what the inputs check beyond the command line: thresholds, and the baseline."""
+def with_checks(asked: Asked, thresholds: Sequence[str], baseline: str | None) -> Asked:
+    """Add what the inputs check beyond the command line."""
     run = asked.run if isinstance(asked, LambdaOptions) else asked
     run = replace(
         run,
-        thresholds=(*run.thresholds, *inputs.thresholds),
-        baseline=inputs.baseline or run.baseline,
+        thresholds=(*run.thresholds, *thresholds),
+        baseline=baseline or run.baseline,
     )
     return replace(asked, run=run) if isinstance(asked, LambdaOptions) else run
 

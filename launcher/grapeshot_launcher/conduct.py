@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from signal import Signals
 from typing import Any, Literal, Protocol
 
-from grapeshot_launcher.crew import Broken, Crew, Event, Printed, Said, Signalled
+from grapeshot_launcher.crew import Broken, Crew, Event, Printed, Said, Signalled, Stopper
 from grapeshot_launcher.errors import Interrupted, PartFailed, WorkerFailed, told
 from grapeshot_launcher.platforms import Line
 from grapeshot_launcher.results.collect import WorkerId
@@ -29,7 +29,15 @@ SECTION_LIMIT = 900.0  # s
 TICK = 0.5  # s between two looks at the clock
 NAMED = 20  # workers named in a message
 
-CODES = {Signals.SIGINT: Exit.INTERRUPTED, Signals.SIGTERM: Exit.TERMINATED}
+CODES: Mapping[Stopper, Exit] = {
+    Signals.SIGINT: Exit.INTERRUPTED,
+    Signals.SIGTERM: Exit.TERMINATED,
+    "asked": Exit.INTERRUPTED,
+}
+
+STOPPING: Mapping[Stopper, str] = dict.fromkeys(
+    (Signals.SIGINT, Signals.SIGTERM), "Stopping the load. Once more leaves at once, without a report."
+)
 
 
 class Audience(Protocol):
@@ -64,7 +72,7 @@ class Audience(Protocol):
 class Load:
     """How a load went: who asked for its end, who failed by which message, who had to be ended, what broke it off."""
 
-    stopped_by: Signals | None = None
+    stopped_by: Stopper | None = None
     failures: list[Failed] = field(default_factory=list)
     ended: set[WorkerId] = field(default_factory=set)
     broken: GrapeshotError | None = None
@@ -104,7 +112,9 @@ async def conduct_load(
         if isinstance(event, Signalled) and load.stopped_by is None:
             load.stopped_by, stop_limit = event.signal, now + crew.limits.stop
             crew.send(Stop(reason=_reason(event.signal)))
-            audience.warned("Stopping the load. Once more leaves at once, without a report.")
+            audience.warned(
+                STOPPING.get(event.signal, "Stopping the load, as another machine has asked for.")
+            )
         if event is None or now - ticked >= TICK:
             ticked = now
             audience.tick(now)
@@ -255,5 +265,7 @@ def _names(indices: Collection[int]) -> str:
     return shown if len(indices) <= NAMED else f"{shown} and {len(indices) - NAMED} more"
 
 
-def _reason(signal: Signals) -> Literal["interrupted", "terminated"]:
-    return "terminated" if signal == Signals.SIGTERM else "interrupted"
+def _reason(stopper: Stopper) -> Literal["interrupted", "terminated", "asked"]:
+    if stopper == "asked":
+        return "asked"
+    return "terminated" if stopper == Signals.SIGTERM else "interrupted"

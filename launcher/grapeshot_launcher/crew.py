@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from signal import Signals
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from grapeshot_launcher.errors import WorkerFailed
 from grapeshot_launcher.platforms import Limits, Line, Platform, Worker
@@ -23,6 +23,7 @@ from grapeshot_worker.errors import Exit, GrapeshotError
 from grapeshot_worker.messages import Control, Failed, Message
 from grapeshot_worker.plan import Assignment
 
+Stopper = Signals | Literal["asked"]  # who stops a run: a signal, or `grapeshot stop`
 FAREWELL = 5.0  # s that killed workers get to disappear
 
 
@@ -58,9 +59,9 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Signalled:
-    """Somebody asked this process to stop."""
+    """Somebody asked the run to stop: by a signal to this process, or from another machine."""
 
-    signal: Signals
+    signal: Stopper
 
 
 Event = Said | Printed | Gone | Broken | Signalled

@@ -16,10 +16,12 @@ from grapeshot_launcher.cloud.tags import parse_tags
 from grapeshot_launcher.errors import SettingsRefused
 from grapeshot_launcher.options import LambdaOptions
 from grapeshot_launcher.platforms import Limits
+from grapeshot_launcher.platforms.lambda_ import flush_interval
 from grapeshot_launcher.prepare import WHOLE, Test, prepare
 from grapeshot_launcher.relay import windows_of
-from grapeshot_launcher.sizing import size
-from grapeshot_launcher.views.plan import number
+from grapeshot_launcher.results.cost import Estimate, Tariff, estimate
+from grapeshot_launcher.sizing import size, user_weight
+from grapeshot_launcher.views.plan import number, plural
 from grapeshot_worker.arrivals import duration
 from grapeshot_worker.plan import Window
 from grapeshot_worker.script.load import with_dotenv
@@ -48,6 +50,7 @@ class Settled:
     bundle: Bundle
     limits: Limits
     tags: Mapping[str, str]
+    estimate: Estimate
     why: str = ""
 
     @property
@@ -81,6 +84,7 @@ def settle_run(
     elif options.run.workers is None:
         sizing = size(test.script, test.plan, processes=vcpus(options.memory_size))
         test, why = replace(test, workers=sizing.workers), sizing.why
+    expected = _estimate(options, test, limits)
     made_for = machine() if machine else Machine(options.architecture)
     bundle = make_bundle(_contents(test, environ), made_for, download=pip_download(environ))
     script = replace(test.script, warnings=(*test.script.warnings, *bundle.warnings))
@@ -90,8 +94,43 @@ def settle_run(
         bundle=bundle,
         limits=limits,
         tags=tags,
+        estimate=expected,
         why=why,
     )
+
+
+def tariff(options: LambdaOptions, workers: int) -> Tariff:
+    """Say what the workers of a run are charged by."""
+    return Tariff(
+        region=options.region,
+        architecture=options.architecture,
+        memory=options.memory_size,
+        flush_interval=flush_interval(workers),
+    )
+
+
+def _estimate(options: LambdaOptions, test: Test, limits: Limits) -> Estimate:
+    """Estimate what a run will cost; SettingsRefused when that is more than it may."""
+    _, user = user_weight(test.script.scenarios)
+    sections = [part for part in (test.script.before, test.script.after) if part]
+    expected = estimate(
+        tariff(options, test.workers),
+        workers=test.workers,
+        sections=len(sections),
+        load=duration(test.plan),
+        user=user,
+        delay=limits.start_delay,
+        timeout=options.timeout,
+    )
+    if options.max_cost is not None and expected.expected > options.max_cost:
+        raise SettingsRefused(
+            f"The run is expected to cost ${expected.expected:.4f}; --max-cost allows ${options.max_cost:g}.",
+            cause=f"It has {plural(test.workers, 'worker')} of {options.memory_size} MB, for phases of"
+            f" {number(duration(test.plan))} s.",
+            remedy="Use fewer workers (--workers, --count) or less memory (--memory-size), shorten the phases, or"
+            " raise --max-cost.",
+        )
+    return expected
 
 
 def cut_for(options: LambdaOptions, seconds: float) -> tuple[Window, ...]:

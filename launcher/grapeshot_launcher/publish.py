@@ -15,6 +15,7 @@ from signal import Signals
 from typing import Any
 
 from grapeshot_launcher.conduct import Load
+from grapeshot_launcher.crew import Stopper
 from grapeshot_launcher.errors import OutputRefused, WorkerFailed, noted, told
 from grapeshot_launcher.options.again import without_login
 from grapeshot_launcher.prepare import Test
@@ -43,7 +44,11 @@ from grapeshot_worker.messages import Tally
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.plan import Window
 
-STOPS: dict[Signals, Stopped] = {Signals.SIGINT: "interrupted", Signals.SIGTERM: "terminated"}
+STOPS: dict[Stopper, Stopped] = {
+    Signals.SIGINT: "interrupted",
+    Signals.SIGTERM: "terminated",
+    "asked": "asked",
+}
 
 
 def make_report(

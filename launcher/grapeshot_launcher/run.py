@@ -3,7 +3,8 @@
 Leaves to others: every chapter of it.
 
 What was measured outlives what goes wrong around it: when the person stops the run, when workers are lost, or when
-`after` fails, the report is still made, and marked for what it is.
+`after` fails, the report is still made, and marked for what it is. What `before` has set up, `after` takes down: it
+runs once `before` is done, whatever becomes of the load, unless the place of the workers fails.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 from grapeshot_launcher.conduct import assemble, conduct_load, conduct_section
 from grapeshot_launcher.crew import Crew, Inbox
-from grapeshot_launcher.errors import WorkerFailed, noted, told
+from grapeshot_launcher.errors import Interrupted, WorkerFailed, noted, told
 from grapeshot_launcher.options import RunOptions
 from grapeshot_launcher.options.again import command_line
 from grapeshot_launcher.origin import origin
@@ -34,6 +35,8 @@ from grapeshot_launcher.views.console import plain, plain_lines, run_id_line
 from grapeshot_launcher.views.plan import plan_line, plan_table, plural
 from grapeshot_launcher.watch import Watch
 from grapeshot_worker.errors import GrapeshotError
+
+AFTER_STOP = 30.0  # s for `after` when the run was stopped or refused: somebody waits for its end
 
 
 def nobody(report: Report) -> None:
@@ -125,12 +128,16 @@ async def tell(test: Test, stage: Stage) -> int:
     try:
         async with Crew(stage.platform, relay[0], stage.inbox) as crew:
             load = await conduct_load(crew, watch, clock=stage.clock, relay=relay[1:])
+    except Interrupted:
+        await _after_all(test, stage, watch, variables)
+        raise
     except WorkerFailed as error:  # none was ready to make load; what fails later is in `load`
         refused = make_refusal(
             test, error, watch.collector, started=began, ended=stage.clock(), facts=stage.facts()
         )
         stage.keep(refused)
         publish_refusal(refused, stage.screen, file=test.report)
+        await _after_all(test, stage, watch, variables)
         raise
     ended = stage.clock()
     started = [each for generation in relay[: watch.collector.generations] for each in generation]
@@ -145,13 +152,35 @@ async def tell(test: Test, stage: Stage) -> int:
     report = make_report(
         test, load, watch.collector, started=watch.start or began, ended=ended, facts=stage.facts()
     )
-    stage.keep(report)
-    publish(report, stage.screen, file=test.report)
+    try:
+        stage.keep(report)
+        publish(report, stage.screen, file=test.report)
+    finally:
+        if load.broken is not None and test.script.after:
+            stage.screen.warn("`after` was not run: the place of the workers can't be reached.")
+        elif (
+            load.stopped_by is not None
+        ):  # whoever stops a job waits for seconds only: the report comes first
+            await _after_all(test, stage, watch, variables)
     if failure is not None:
         if failure is not load.broken:  # which was told when it happened
             stage.screen.warn(plain_lines(told(failure)))
         return report.verdict.exit_code or failure.exit_code
     return report.verdict.exit_code
+
+
+async def _after_all(test: Test, stage: Stage, watch: Watch, variables: Mapping[str, Any]) -> None:
+    """Run `after` of a run that was stopped or refused, in AFTER_STOP seconds; its own fault is only told."""
+    if not test.script.after:
+        return
+    stage.screen.show(f"Running `after`, for at most {AFTER_STOP:.0f} s.")
+    try:
+        async with asyncio.timeout(AFTER_STOP):
+            await _section("after", test, stage, watch, variables)
+    except TimeoutError:
+        stage.screen.warn(f"`after` was not done after {AFTER_STOP:.0f} s, and was ended.")
+    except GrapeshotError as error:
+        stage.screen.warn(plain_lines(told(error)))
 
 
 async def _section(

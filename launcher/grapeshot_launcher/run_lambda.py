@@ -32,14 +32,16 @@ from grapeshot_launcher.options.again import command_line
 from grapeshot_launcher.origin import origin
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.platforms.lambda_calls import AwsCloud, upload
-from grapeshot_launcher.prepare_lambda import Settled, settle_run
+from grapeshot_launcher.prepare_lambda import Settled, settle_run, tariff
+from grapeshot_launcher.results.cost import Cost, Estimate, cost
 from grapeshot_launcher.run import Keep, Stage, announce, nobody, tell
 from grapeshot_launcher.screen import Screen
-from grapeshot_launcher.signals import listening
+from grapeshot_launcher.signals import heeding_elsewhere, listening
 from grapeshot_launcher.views.console import plain_lines
-from grapeshot_launcher.views.lambda_ import bundle_table, cost, cost_line, ground_lines
+from grapeshot_launcher.views.lambda_ import bundle_table, cost_lines, estimate_line, ground_lines
 from grapeshot_launcher.views.plan import plural
 from grapeshot_worker.errors import CloudError
+from grapeshot_worker.invocation import stop_key
 
 if TYPE_CHECKING:
     from grapeshot_launcher.cloud.aws import Session
@@ -86,6 +88,8 @@ def _run_settled(
     announce(settled.test, screen)
     if settled.why:
         screen.show(f"Workers: {settled.test.workers}, for {settled.why}; --workers or --count sets it.\n")
+
+    screen.show(estimate_line(settled.estimate, emulated=settled.options.emulate is not None) + "\n")
 
     def leave_now(code: int) -> None:
         assert leave is not None
@@ -143,6 +147,12 @@ async def play(
         )
         desired = await heeding(inbox, _desired(settled, reach, image))
         standing = await heeding(inbox, stack.enter_async_context(provisioned(reach, desired)))
+        cloud = AwsCloud(reach, standing)
+
+        async def asked_elsewhere() -> bool:
+            return await cloud.get(stop_key(test.run_id)) is not None
+
+        await stack.enter_async_context(heeding_elsewhere(inbox, asked_elsewhere))
         await heeding(inbox, upload(reach, standing.bucket, bundle.digest, bundle.archive, now=time.time()))
         screen.show(_standing_lines(standing) + "\n")
         ground = Ground(
@@ -156,20 +166,17 @@ async def play(
             timeout=options.timeout,
             limits=settled.limits,
         )
-        began = time.monotonic()
-        workers = await stack.enter_async_context(Lambda(AwsCloud(reach, standing), ground))
+        workers = await stack.enter_async_context(Lambda(cloud, ground))
 
-        def dollars() -> float:
-            seconds = (time.monotonic() - began) * test.workers
-            memory, architecture = options.memory_size, options.architecture
-            return cost(memory=memory, seconds=seconds, architecture=architecture, region=options.region)
+        def cost_so_far() -> Cost:
+            return cost(tariff(options, test.workers), workers.times())
 
         def facts() -> dict[str, object]:
-            return {**_facts(settled, desired.function), "costUsd": round(dollars(), 4)}
+            return {**_facts(settled, desired.function), **_costs(cost_so_far(), settled.estimate)}
 
         stage = Stage(workers, screen, inbox, time.time, announced=True, facts=facts, keep=keep)
         code = await tell(test, stage)
-        screen.show("\n" + cost_line(dollars()))
+        screen.show("\n" + cost_lines(cost_so_far(), emulated=options.emulate is not None))
         return code
 
 
@@ -187,6 +194,14 @@ def _facts(settled: Settled, function: FunctionSettings) -> dict[str, object]:
         "processes": settled.processes,
         "emulated": options.emulate is not None,
         **origin(settled.test.environ),
+    }
+
+
+def _costs(cost: Cost, estimate: Estimate) -> dict[str, object]:
+    return {
+        "costUsd": round(cost.total, 4),
+        "estimatedCostUsd": round(estimate.expected, 4),
+        "costByRegion": {region: round(dollars, 4) for region, dollars in cost.by_region.items()},
     }
 
 

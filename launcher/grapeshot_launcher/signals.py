@@ -1,4 +1,6 @@
-"""Ctrl-C and `kill`: the first asks for an orderly stop, the second leaves at once, where somebody is there to want it.
+"""What asks a run to stop: Ctrl-C and `kill`, and a word from another machine.
+
+Of signals, the first asks for an orderly stop, the second leaves at once, where somebody is there to want it.
 
 Leaves to others: what an orderly stop is (conduct), and ending the process (`leave`, from `__main__`).
 """
@@ -6,13 +8,15 @@ Leaves to others: what an orderly stop is (conduct), and ending the process (`le
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from signal import Signals
 
 from grapeshot_launcher.crew import Inbox, Signalled
+from grapeshot_worker.errors import GrapeshotError
 
 ASKING = (Signals.SIGINT, Signals.SIGTERM)
+LOOK = 1.0  # s between two looks for a word from elsewhere
 
 
 @contextmanager
@@ -39,3 +43,26 @@ def listening(inbox: Inbox, *, leave: Callable[[int], object] | None) -> Iterato
     finally:
         for signal in ASKING:
             loop.remove_signal_handler(signal)
+
+
+@asynccontextmanager
+async def heeding_elsewhere(inbox: Inbox, asked: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
+    """Inside, look every second whether another machine has `asked` for the stop; if so, put it into the inbox.
+
+    A look that fails tells nothing: the next one may succeed, and the run's own calls say what is wrong with AWS.
+    """
+
+    async def look() -> None:
+        while True:
+            with suppress(GrapeshotError):
+                if await asked():
+                    inbox.put_nowait(Signalled("asked"))
+                    return
+            await asyncio.sleep(LOOK)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)

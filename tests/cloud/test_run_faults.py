@@ -54,6 +54,7 @@ OPERATIONS: dict[tuple[Who, str], End] = {
     ("launcher", "s3:CreateBucket"): "refused",
     ("launcher", "s3:GetBucketLifecycleConfiguration"): "warned",
     ("launcher", "s3:PutBucketLifecycleConfiguration"): "warned",
+    ("launcher", "s3:GetObject"): "passes",
     ("launcher", "s3:PutObject"): "refused",
     ("launcher", "s3:HeadObject"): "refused",
     ("launcher", "s3:ListObjectsV2"): "warned",

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
-from target import Target
+from target import Target, serve_process
 
 pytest.importorskip("moto")
 
@@ -112,9 +113,11 @@ def test_the_whole_way_of_a_script(target: Target, tmp_path: Path) -> None:
     """Bundle, wheels, dotenv, `before`, hooks, CSV, uploads, checks and books: as on this machine."""
     script = project(tmp_path, target, seconds=2, users=40)
 
+    once = target.stats().get("/json 200", 0)
     out, err = started(script, "--count", "2", "--memory-size", "1769").communicate(timeout=50)
 
     report = report_of(script)
+    assert target.stats()["/json 200"] - once == 2  # `before` and `after`, once each for both workers
     counters = report["aggregate"]["counters"]
     assert report["grapeshot"]["verdict"] == "pass", out + err
     assert counters["greeted.hello"] == counters["http.codes.200"] == 40
@@ -124,6 +127,12 @@ def test_the_whole_way_of_a_script(target: Target, tmp_path: Path) -> None:
     assert "2 workers ready" in out
     assert "tinylib==1.0" in out
     assert "Warning" not in err, err
+    settings = report["grapeshot"]["settings"]
+    assert 0 < settings["costUsd"] < settings["estimatedCostUsd"] < 0.02
+    assert settings["costByRegion"] == {"us-east-1": settings["costUsd"]}
+    assert "Estimated AWS Lambda cost for this test: $0.00" in out
+    assert "on AWS it would cost this much" in out
+    assert "did not tell" not in out
 
 
 def test_a_stop_reports_what_was_measured(target: Target, tmp_path: Path) -> None:
@@ -131,7 +140,7 @@ def test_a_stop_reports_what_was_measured(target: Target, tmp_path: Path) -> Non
     script = project(tmp_path, target, seconds=30, users=300)
     process = started(script, "--workers", "2", "--memory-size", "1769")
     deadline, pause = time.monotonic() + 40, threading.Event()
-    before = target.stats().get("/echo 200", 0)
+    before, once = target.stats().get("/echo 200", 0), target.stats().get("/json 200", 0)
     while target.stats().get("/echo 200", 0) < before + 10:
         assert time.monotonic() < deadline
         pause.wait(0.1)
@@ -144,3 +153,27 @@ def test_a_stop_reports_what_was_measured(target: Target, tmp_path: Path) -> Non
     assert books["planned"] == 300 == books["started"] + books["dropped"]["stopped"]
     assert books["lost"] == 0
     assert "Verdict: stopped" in out
+    assert target.stats()["/json 200"] - once >= 1, err  # `after` ran, and ended by itself
+    assert "`after`" not in err
+
+
+def test_another_target_with_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
+    """`--target` and `--insecure` reach the workers."""
+    (tmp_path / "load").mkdir()
+    (tmp_path / "vars.env").write_text("A=1\n", encoding="utf-8")
+    script = tmp_path / "load" / "script.yml"
+    script.write_text(
+        'config: {target: "https://nowhere.invalid", phases: [{duration: 1, arrivalCount: 6}]}\n'
+        "scenarios: [{flow: [{get: {url: /json}}]}]\n",
+        encoding="utf-8",
+    )
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    certificate.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    with serve_process(tls=(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))) as target:
+        out, err = started(
+            script, "--target", target.url, "--insecure", "--workers", "2", "--memory-size", "1769"
+        ).communicate(timeout=50)
+
+    counters = report_of(script)["aggregate"]["counters"]
+    assert counters["http.codes.200"] == counters["vusers.completed"] == 6, out + err

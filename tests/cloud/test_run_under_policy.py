@@ -56,6 +56,7 @@ EVERY_RUN = {
     f"s3:ListBucket {BUCKET}",
     f"s3:GetLifecycleConfiguration {BUCKET}",
     f"s3:GetObject {BUCKET}/tests/bundles/HASH.tar.gz",
+    f"s3:GetObject {BUCKET}/tests/RUN/stop.json",
     f"s3:PutObject {BUCKET}/tests/RUN/control.json",
     f"s3:PutObject {BUCKET}/metadata/RUN.json",
     f"s3:DeleteObject {BUCKET}/*",

@@ -8,8 +8,20 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from grapeshot_launcher.clean import clean
 from grapeshot_launcher.errands import print_policy
-from grapeshot_launcher.options import ImageOptions, LambdaOptions, PolicyOptions, RunOptions, grapeshot, read
+from grapeshot_launcher.errors import SettingsRefused
+from grapeshot_launcher.options import (
+    CleanOptions,
+    DoctorOptions,
+    ImageOptions,
+    LambdaOptions,
+    PolicyOptions,
+    RunOptions,
+    StopOptions,
+    grapeshot,
+    read,
+)
 
 SCRIPT = RunOptions(script="s.yml")
 
@@ -112,6 +124,20 @@ def test_what_is_refused(arguments: list[str], word: str) -> None:
             ["image", "publish", "--region", "eu-west-1", "--repository", "mine"],
             ImageOptions(region="eu-west-1", repository="mine"),
         ),
+        (["clean", "--region", "eu-west-1"], CleanOptions(region="eu-west-1")),
+        (["doctor"], DoctorOptions()),
+        (
+            [*("doctor", "--region", "r", "--workers", "9", "--architecture", "x86_64"), *("--image", "i")],
+            DoctorOptions(region="r", workers=9, architecture="x86_64", image="i"),
+        ),
+        (
+            ["stop", "t1", "--region", "r", "--prefix", "p"],
+            StopOptions(run_id="t1", region="r", prefix="p"),
+        ),
+        (
+            ["clean", "--region", "r", "--prefix", "p", "--all", "--yes"],
+            CleanOptions(region="r", prefix="p", everything=True, yes=True),
+        ),
     ],
 )
 def test_commands_beside_the_run(arguments: list[str], expected: object) -> None:
@@ -123,6 +149,40 @@ def test_publishing_needs_a_region() -> None:
     """An image is of use in its own region only: none is assumed."""
     with pytest.raises(click.UsageError, match="region"):
         read(["image", "publish"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["clean"], "--region"),
+        (["stop", "--region", "r"], "RUN-ID"),
+        (["doctor", "--workers", "many"], "--workers"),
+        (["doctor", "blitz.yml"], "unexpected extra argument"),
+        (["stop", "t1"], "--region"),
+        (["stop", "t1", "t2", "--region", "r"], "unexpected extra argument"),
+        (["clean", "t1", "--region", "r"], "unexpected extra argument"),
+        (["clean", "--region", "r", "--force"], "--force"),
+        (["clean", "--region", "r", "--yes", "--yes"], "2 times"),
+    ],
+)
+def test_a_mistyped_command_is_answered(arguments: list[str], word: str) -> None:
+    """With what is wrong with it, and exit code 2."""
+    result = invoke(*arguments)
+
+    assert result.exit_code == 2
+    assert word in result.output
+
+
+@pytest.mark.parametrize(
+    "flags", [["--region", "Frankfurt"], ["--region", "eu-west-1", "--prefix", "No Bucket"]]
+)
+def test_a_place_that_can_t_be_is_refused_before_aws(flags: list[str]) -> None:
+    """In a sentence, as for a run."""
+    asked = read(["clean", *flags])
+    assert isinstance(asked, CleanOptions)
+
+    with pytest.raises(SettingsRefused, match=r"Frankfurt|No Bucket"):
+        clean(asked, say=print)
 
 
 def test_the_policy_is_printed_as_json() -> None:

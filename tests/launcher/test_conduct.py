@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from signal import Signals
 
@@ -11,7 +11,7 @@ import pytest
 
 from crew_on_paper import NEVER, PaperPlatform, PaperWorker, Said, failed, finished, progress, ready
 from grapeshot_launcher.conduct import Load, conduct_load, conduct_section
-from grapeshot_launcher.crew import Crew, Inbox, Signalled
+from grapeshot_launcher.crew import Crew, Inbox, Signalled, Stopper
 from grapeshot_launcher.errors import Interrupted, PartFailed, WorkerFailed
 from grapeshot_launcher.platforms import Line
 from grapeshot_launcher.results.collect import WorkerId
@@ -78,7 +78,7 @@ def play(
     *,
     workers: int = 2,
     notes: Notes | None = None,
-    signals: dict[float, Signals] | None = None,
+    signals: Mapping[float, Stopper] | None = None,
 ) -> Played:
     """Conduct a load with workers that follow a part; `signals` come at seconds from the beginning."""
     noted = notes or Notes()
@@ -205,15 +205,16 @@ def test_a_silent_worker_is_ended_and_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("signal", "reason"), [(Signals.SIGINT, "interrupted"), (Signals.SIGTERM, "terminated")]
+    ("signal", "reason"),
+    [(Signals.SIGINT, "interrupted"), (Signals.SIGTERM, "terminated"), ("asked", "asked")],
 )
-def test_a_signal_stops_everybody(signal: Signals, reason: str) -> None:
+def test_a_signal_stops_everybody(signal: Stopper, reason: str) -> None:
     """Every worker hears Stop at once, and the load is over when they have answered."""
     played = play(lambda a: PaperWorker([ready(a)], on_stop=[finished(a, after=0.2)]), signals={2.0: signal})
 
     stops = [worker.heard[-1] for worker in played.platform.workers]
     assert stops == [Stop(reason=reason), Stop(reason=reason)]  # type: ignore[arg-type]
-    assert played.load.stopped_by is signal
+    assert played.load.stopped_by == signal
     assert played.end == pytest.approx(2.2)
     assert not any(worker.killed for worker in played.platform.workers)
 

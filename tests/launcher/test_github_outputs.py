@@ -27,6 +27,7 @@ def test_every_output_of_a_run() -> None:
         "workers-lost": "0",
         "report-json": "/tmp/r/report.json",
         "image-digest": DIGEST,
+        "cost-usd": "0.0123",
     }
 
 
@@ -36,6 +37,7 @@ def test_what_was_not_measured_is_empty() -> None:
 
     assert tuple(found) == NAMES
     assert (found["p95"], found["requests"], found["error-rate"], found["image-digest"]) == ("", "0", "0", "")
+    assert found["cost-usd"] == ""
 
 
 def test_a_run_that_was_not_made_has_an_outcome_too() -> None:

@@ -9,26 +9,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composite import read_outputs
+from composite import obeyed, read_outputs
 from grapeshot_launcher.github.runner import Annotation, Runner
 
 
 def runner(environ: dict[str, str] | None = None) -> tuple[Runner, io.StringIO]:
     out, numbers = io.StringIO(), itertools.count(1)
     return Runner(environ or {}, out, random_word=lambda: f"word{next(numbers)}"), out
-
-
-def obeyed(log: str) -> list[str]:
-    """Give the commands that a runner would obey in a log."""
-    stopped, found = "", []
-    for line in log.splitlines():
-        if stopped:
-            stopped = "" if line == f"::{stopped}::" else stopped
-        elif line.startswith("::stop-commands::"):
-            stopped = line.removeprefix("::stop-commands::")
-        elif line.startswith("::"):
-            found.append(line)
-    return found
 
 
 def test_an_annotation_is_one_line_whatever_its_text() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cloud_on_paper import START, PaperCloud, Part, expired, passing
+from cloud_on_paper import BILLED, START, PaperCloud, Part, expired, passing
 from grapeshot_launcher.crew import Crew, Inbox, Said, Signalled
 from grapeshot_launcher.errors import Interrupted, WorkerFailed
 from grapeshot_launcher.options import RunOptions
@@ -24,10 +24,12 @@ from grapeshot_launcher.platforms import Limits
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.platforms.lambda_worker import LambdaWorker
 from grapeshot_launcher.prepare import Test, prepare
+from grapeshot_launcher.results.cost import WorkerTime
 from grapeshot_launcher.run import Stage, tell
 from grapeshot_launcher.screen import Screen
+from grapeshot_launcher.signals import heeding_elsewhere
 from grapeshot_worker.errors import CloudError
-from grapeshot_worker.invocation import Invocation
+from grapeshot_worker.invocation import Invocation, stop_key
 from grapeshot_worker.messages import Failed, Finished, Message, Progress, Ready, Tally
 from grapeshot_worker.plan import Assignment, Share, Window
 from virtual_time import run_virtually
@@ -54,6 +56,7 @@ class Told:
     cloud: PaperCloud
     report: dict[str, Any]
     seconds: float
+    times: list[WorkerTime]  # charged for, in the order of the invocations
     left_running: int  # tasks of ours after the end
 
 
@@ -77,18 +80,19 @@ def run(
     script: str = SCRIPT,
     signals: Mapping[float, Signals] | None = None,
     letters: Mapping[float, str] | None = None,
+    asked: float | None = None,
     timeout: float = 900.0,
     windows: tuple[Window, ...] = (Window(),),
     limits: Limits = LIMITS,
 ) -> Told:
-    """Tell a run on virtual time; `signals` and `letters` of others come at seconds from its beginning."""
-    test = replace(
-        test_of(tmp_path, workers=workers, copies=copies, script=script),
-        windows=windows,
-    )
+    """Tell a run on virtual time; `signals` and `letters` of others come at seconds from its beginning.
+
+    So does the word of another machine, `asked`, that it should stop.
+    """
+    test = replace(test_of(tmp_path, workers=workers, copies=copies, script=script), windows=windows)
     out, err = io.StringIO(), io.StringIO()
 
-    async def main() -> tuple[int, PaperCloud, float, int]:
+    async def main() -> tuple[int, PaperCloud, float, list[WorkerTime], int]:
         paper = cloud or PaperCloud()
         paper.__post_init__()  # its queue belongs to this loop
         if (
@@ -105,6 +109,12 @@ def run(
             loop.call_later(seconds, inbox.put_nowait, Signalled(signal))
         for seconds, letter in (letters or {}).items():
             loop.call_later(seconds, paper.put, letter)
+        if asked is not None:
+            loop.call_later(asked, paper.objects.setdefault, stop_key("t1"), b"{}")
+
+        async def asked_elsewhere() -> bool:
+            return asked is not None and await paper.get(stop_key("t1")) is not None
+
         ground = Ground(
             run_id="t1",
             region="eu-west-1",
@@ -118,17 +128,18 @@ def run(
         )
         before = asyncio.all_tasks()
         try:
-            async with Lambda(paper, ground) as platform:
+            async with heeding_elsewhere(inbox, asked_elsewhere), Lambda(paper, ground) as platform:
                 code = await tell(test, Stage(platform, Screen(out, err), inbox, paper.clock))
+                times = platform.times()
         finally:
             seconds = loop.time() - 1000.0
             paper.close()
             await asyncio.sleep(0)
-        return code, paper, seconds, len(asyncio.all_tasks() - before)
+        return code, paper, seconds, times, len(asyncio.all_tasks() - before)
 
-    code, paper, seconds, running = run_virtually(main())
+    code, paper, seconds, times, running = run_virtually(main())
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    return Told(code, out.getvalue(), err.getvalue(), paper, report, seconds, running)
+    return Told(code, out.getvalue(), err.getvalue(), paper, report, seconds, times, running)
 
 
 def created(told: Told) -> int:
@@ -333,6 +344,35 @@ def test_a_section_that_is_silent_for_ever_ends_with_its_worker(tmp_path: Path) 
         run(tmp_path, cloud, script=SCRIPT + BEFORE, timeout=300.0)
 
 
+# ---- what is charged for ----
+
+
+def test_each_invocation_says_how_long_it_took(tmp_path: Path) -> None:
+    """Those of the sections too, and those whose last word only the bucket has."""
+    told = run(tmp_path, PaperCloud(queue=lost(Finished)), script=SCRIPT + BEFORE + AFTER)
+
+    assert told.times == [WorkerTime(seconds=BILLED / 1000, measured=True)] * 4
+
+
+def test_who_did_not_say_is_charged_until_the_end_or_the_last_word(tmp_path: Path) -> None:
+    """A lost one may have gone on; one that failed has not."""
+    dead = PaperCloud(part=lambda i: Part(lasts=30.0, dies_after=6.0 if i.index == 1 else None))
+    failing = PaperCloud(part=lambda i: Part(fails=i.index == 1))
+
+    lost_one, failed_one = run(tmp_path, dead), run(tmp_path, failing)
+
+    assert [time.measured for time in lost_one.times + failed_one.times] == [True, False] * 2
+    assert lost_one.times[1].seconds == pytest.approx(lost_one.seconds, abs=5.0)
+    assert 5.0 < failed_one.times[1].seconds < failed_one.seconds
+
+
+def test_nobody_is_charged_for_more_than_the_time_limit(tmp_path: Path) -> None:
+    """AWS Lambda has ended it by then."""
+    dead = PaperCloud(part=lambda i: Part(lasts=30.0, dies_after=6.0 if i.index == 1 else None))
+
+    assert run(tmp_path, dead, timeout=60.0).times[1] == WorkerTime(seconds=60.0, measured=False)
+
+
 # ---- stops ----
 
 
@@ -344,6 +384,37 @@ def test_a_stop_reaches_everybody(tmp_path: Path) -> None:
     assert (told.cloud.record.state, told.cloud.record.reason) == ("stop", "interrupted")
     assert "not started because the run was stopped" in told.out
     assert told.seconds < 20
+
+
+@pytest.mark.parametrize("refused", [0, 3])
+def test_a_word_from_another_machine_stops_the_run(tmp_path: Path, refused: int) -> None:
+    """It is published within two seconds, and no renewal takes it back; looks that AWS refuses delay it."""
+    cloud = PaperCloud(
+        part=lambda _: Part(lasts=100.0), refusals={"get": [passing() for _ in range(refused)]}
+    )
+
+    told = run(tmp_path, cloud, asked=12.0)
+
+    at, record = cloud.records[-1]
+    assert told.code == 130
+    assert 12.0 <= at < 14.0
+    assert [(one.state, one.reason) for _, one in cloud.records][-2:] == [("go", "asked"), ("stop", "asked")]
+    assert record.state == "stop"
+    assert "Stopping the load, as another machine has asked for." in told.err
+    assert "stopped from another machine (grapeshot stop)" in told.out
+    assert told.report["grapeshot"]["verdict"] == "stopped"
+    assert told.left_running == 0
+
+
+def test_a_word_before_the_start_ends_without_load(tmp_path: Path) -> None:
+    """As Ctrl-C does."""
+    cloud = PaperCloud(part=lambda _: Part(ready_after=50.0))
+
+    with pytest.raises(Interrupted) as caught:
+        run(tmp_path, cloud, asked=5.0)
+
+    assert caught.value.exit_code == 130
+    assert cloud.record.state == "stop"
 
 
 def test_a_stop_before_the_start_leaves_nobody_waiting(tmp_path: Path) -> None:

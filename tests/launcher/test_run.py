@@ -20,6 +20,7 @@ from crew_on_paper import NEVER, PaperPlatform, PaperWorker, failed, finished, p
 from grapeshot_launcher.crew import Inbox, Signalled
 from grapeshot_launcher.errors import (
     BaselineRefused,
+    Interrupted,
     OutputRefused,
     PartFailed,
     SettingsRefused,
@@ -227,7 +228,7 @@ def test_a_stopped_run_is_reported_as_stopped(tmp_path: Path, signal: Signals, c
     """The load ends at once; what was measured is printed and written, marked; checks are not evaluated."""
     told = run(
         tmp_path,
-        script=SCRIPT.replace("\nscenarios:", FAIL) + AFTER,
+        script=SCRIPT.replace("\nscenarios:", FAIL),
         signals={2.0: signal},
         output=str(tmp_path / "report.json"),
     )
@@ -242,6 +243,97 @@ def test_a_stopped_run_is_reported_as_stopped(tmp_path: Path, signal: Signals, c
     assert "Stopping the load." in told.err
     assert told.report is not None
     assert told.report["grapeshot"]["verdict"] == "stopped"
+
+
+def test_after_also_runs_when_the_load_was_stopped(tmp_path: Path) -> None:
+    """Once, and after the report: who cancels a job gives it seconds."""
+    path, there = tmp_path / "report.json", list[bool]()
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if assignment.part == "after":
+            there.append(path.exists())
+        return good(assignment)
+
+    told = run(
+        tmp_path, part, script=SCRIPT + BEFORE + AFTER, signals={5.0: Signals.SIGINT}, output=str(path)
+    )
+
+    assert [a.part for a in told.platform.assignments] == ["before", "load", "load", "after"]
+    assert told.platform.assignments[-1].variables == {"token": "t1"}
+    assert there == [True]
+    assert in_order(told.out, "Verdict: stopped", "Running `after`, for at most 30 s.")
+    assert told.code == 130
+
+
+def slow_after(assignment: Assignment) -> PaperWorker:
+    """A run whose `after` takes for ever."""
+    return PaperWorker([ready(assignment)]) if assignment.part == "after" else good(assignment)
+
+
+@pytest.mark.parametrize(
+    ("part", "signals", "words"),
+    [
+        (slow_after, {2.0: Signals.SIGINT}, "`after` was not done after 30 s, and was ended."),
+        (slow_after, {2.0: Signals.SIGINT, 9.0: Signals.SIGTERM}, "Error: Stopped during `after`."),
+    ],
+)
+def test_after_of_a_stopped_run_has_its_limit(
+    tmp_path: Path, part: Callable[[Assignment], PaperWorker], signals: Mapping[float, Signals], words: str
+) -> None:
+    """Half a minute, or the next signal; the verdict stays, and the exit code is the first signal's."""
+    told = run(tmp_path, part, script=SCRIPT + AFTER, signals=signals)
+
+    assert words in told.err
+    assert "Verdict: stopped" in told.out
+    assert told.platform.workers[-1].killed
+    assert told.code == 130
+
+
+def test_a_failing_after_does_not_hide_a_stop(tmp_path: Path) -> None:
+    """It is told, and the exit code is the signal's."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if assignment.part == "after":
+            return PaperWorker(
+                [ready(assignment)], on_go=[failed(assignment, message="no logout", exit_code=1)]
+            )
+        return good(assignment)
+
+    told = run(tmp_path, part, script=SCRIPT + AFTER, signals={2.0: Signals.SIGINT})
+
+    assert "Error: no logout" in told.err
+    assert told.code == 130
+
+
+def test_after_also_runs_when_workers_fail_under_load(tmp_path: Path) -> None:
+    """The exit code is the one of their failure."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        if assignment.part == "load" and assignment.share.index == 0:
+            return PaperWorker([ready(assignment, planned=7)], on_go=[failed(assignment)])
+        return good(assignment)
+
+    told = run(tmp_path, part, script=SCRIPT + BEFORE + AFTER)
+
+    assert [a.part for a in told.platform.assignments] == ["before", "load", "load", "after"]
+    assert told.code == 11
+
+
+@pytest.mark.parametrize(("signals", "kind"), [({}, WorkerFailed), ({3.0: Signals.SIGINT}, Interrupted)])
+def test_after_also_runs_when_there_was_no_load(
+    tmp_path: Path, signals: Mapping[float, Signals], kind: type[Exception]
+) -> None:
+    """Workers are not ready, or somebody stops the run before they are: what `before` set up is taken down."""
+    parts: list[str] = []
+
+    def part(assignment: Assignment) -> PaperWorker:
+        parts.append(assignment.part)
+        return PaperWorker(NEVER) if assignment.part == "load" else good(assignment)
+
+    with pytest.raises(kind):
+        run(tmp_path, part, script=SCRIPT + BEFORE + AFTER, signals=signals)
+
+    assert parts == ["before", "load", "load", "after"]
 
 
 def test_a_worker_that_does_not_stop_is_lost(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from grapeshot_launcher.crew import Inbox, Signalled
 from grapeshot_launcher.errors import Interrupted, SettingsRefused
 from grapeshot_launcher.options import LambdaOptions, RunOptions
 from grapeshot_launcher.prepare_lambda import LEAD, TAIL, Settled, limits_of, settle_run
+from grapeshot_launcher.results.cost import Cost
 from grapeshot_launcher.run_lambda import heeding
 from grapeshot_launcher.sizing import size, user_weight
-from grapeshot_launcher.views.lambda_ import bundle_table, cost, cost_line
+from grapeshot_launcher.views.lambda_ import bundle_table, cost_lines
 from grapeshot_worker.errors import GrapeshotError, ScriptError
 from virtual_time import run_virtually
 
@@ -268,8 +269,39 @@ def test_the_bundle_is_listed_like_the_reference_does() -> None:
     assert long.splitlines()[-1] == "  … and 60 more"
 
 
-def test_the_cost_is_the_reference_s_estimate() -> None:
-    """Price by memory, time and processor, with four decimals."""
-    dollars = cost(memory=4096, seconds=51 * 60, architecture="x86_64", region="us-east-1")
+def test_the_cost_is_told_in_the_reference_s_words() -> None:
+    """With four decimals; who was not measured is told, and that nothing was paid on an emulated AWS."""
+    plain = Cost(by_region={"us-east-1": 0.204, "eu-west-1": 0.1}, workers=3, assumed=0)
 
-    assert cost_line(dollars) == "Estimated AWS Lambda cost for this test: $0.2040"
+    assert cost_lines(plain, emulated=False) == "Estimated AWS Lambda cost for this test: $0.3040"
+    lines = cost_lines(replace(plain, assumed=2), emulated=True).splitlines()
+    assert "would cost" in lines[1]
+    assert "2 of 3 invocations did not tell" in lines[2]
+
+
+# ---- what it may cost ----
+
+
+def test_a_run_that_is_expected_to_cost_too_much_is_refused(tmp_path: Path) -> None:
+    """Before its archive is made; one that costs as much as is allowed is not."""
+    phase = "{duration: 600, arrivalRate: 10}"
+    expected = settled(tmp_path, phase=phase, workers=50).estimate.expected
+
+    assert settled(tmp_path, phase=phase, workers=50, max_cost=expected).estimate.expected == expected
+    with pytest.raises(SettingsRefused, match=r"expected to cost \$1\.\d+; --max-cost allows \$1") as caught:
+        settled(tmp_path, phase=phase, workers=50, max_cost=1.0, flow="{get: {url: /}}, {get: {url: /}}")
+    assert "50 workers of 4096 MB, for phases of 600 s" in caught.value.cause
+    assert "--workers" in caught.value.remedy
+
+
+def test_the_expected_cost_knows_the_sections_around_the_load(tmp_path: Path) -> None:
+    """Each of them is a worker of its own."""
+    alone = settled(tmp_path).estimate.expected
+    (tmp_path / "more").mkdir()
+    path = tmp_path / "more" / "script.yml"
+    path.write_text(
+        (tmp_path / "script.yml").read_text("utf-8") + "before: {flow: [{get: {url: /}}]}\n", "utf-8"
+    )
+    options = LambdaOptions(run=RunOptions(script=str(path)))
+
+    assert settle_run(options, environ={}, now=NOON).estimate.expected > alone

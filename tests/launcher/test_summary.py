@@ -257,6 +257,23 @@ def test_settings_of_a_run_on_lambda() -> None:
     assert ("href", LAMBDA["runUrl"]) in page.attributes
 
 
+def test_the_cost_of_a_run_on_lambda() -> None:
+    """Beside the one expected before; by region where there are several; what was not paid is called so."""
+    paid = {
+        "costUsd": 0.03125,
+        "estimatedCostUsd": 0.05,
+        "costByRegion": {"eu-west-1": 0.01, "us-east-1": 0.02125},
+    }
+    several = text(report(settings=paid))
+    one = text(report(settings={**paid, "costByRegion": {"eu-west-1": 0.03125}, "emulated": True}))
+
+    assert "cost expected before" in several
+    assert "$0.0500" in several
+    assert "us-east-1: $0.02" in several
+    assert "cost by region" not in one
+    assert "what it would cost" in one
+
+
 def test_a_local_run_shows_what_there_is() -> None:
     """Settings that are missing or None are left out, whatever else they hold."""
     page = text(

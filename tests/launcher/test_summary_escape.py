@@ -75,7 +75,7 @@ def hostile_report(text: str) -> Report:
         settings=dict.fromkeys(
             (
                 "target", "name", "region", "architecture", "image", "function", "command", "commit", "ref", "runUrl",
-                "workers", "memorySize", "processes", "costUsd", "copies",
+                "workers", "memorySize", "processes", "costUsd", "copies", "estimatedCostUsd",
             ),
             text,
         ),

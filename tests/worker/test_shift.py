@@ -98,6 +98,7 @@ class Stage:
     part: Part = works
     invocation: Invocation = INVOCATION
     remaining: float = 900.0
+    taken: float = 0.0
     timeline: Mapping[float, Callable[[MemoryCloud], object]] = field(default_factory=dict)
     renews: bool = True  # the launcher renews its lease
     cloud: MemoryCloud = field(default_factory=MemoryCloud)
@@ -125,6 +126,7 @@ class Stage:
             start=self._start,
             home=self.home,
             remaining=self.remaining,
+            taken=self.taken,
             print_line=self.printed.append,
             token=str(random.random()),
             rng=random.Random(1),
@@ -206,6 +208,16 @@ def test_a_whole_shift(tmp_path: Path) -> None:
     assert sum(isinstance(message, Progress) for message in messages) >= 2
     assert requests(stage.cloud) == 8
     assert stage.heard(Go) == [Go(start_at=77.0)] * 2
+
+
+def test_a_worker_says_how_long_it_is_charged_for(tmp_path: Path) -> None:
+    """What was over before it began counts; the totals in the bucket say the same."""
+    stage = Stage(tmp_path / "home", timeline={3: GO}, taken=1.5)
+    stage.play()
+    billed = stage.last.facts.billed_ms
+
+    assert billed == stage.final.facts.billed_ms
+    assert 4_500 < billed <= (stage.took + 1.5) * 1000
 
 
 def test_the_totals_stand_in_s3_before_finished_is_heard(tmp_path: Path) -> None:
@@ -302,6 +314,15 @@ def test_a_stop_ends_the_load_and_finishes(tmp_path: Path, moment: float) -> Non
     assert stage.play().state == "finished"
     assert stage.heard(Stop) == [Stop(reason="interrupted")] * 2
     assert stage.took < moment + 3
+    assert stage.last.tally.unstarted == 6
+
+
+def test_a_stop_that_was_missed_is_seen_when_the_run_goes_on(tmp_path: Path) -> None:
+    """The record waits for the next part already: no load of this one may be left."""
+    stage = Stage(tmp_path / "home", timeline={3: GO, 8: says(state="wait")}, part=endless)
+
+    assert stage.play().state == "finished"
+    assert stage.took < 11
     assert stage.last.tally.unstarted == 6
 
 

@@ -26,11 +26,15 @@ from grapeshot_worker.processes import EngineProcess
 from grapeshot_worker.sandbox import Engine, Sandbox
 from grapeshot_worker.shift import Outcome, Shift
 from grapeshot_worker.unpack import Bundle
+from grapeshot_worker.usage import age
 
 HOME = "grapeshot-bundle"  # in the folder for temporary files: AWS Lambda lets us write nowhere else
 THREADS = 4  # for calls to AWS: control, queue, and two to spare
 
 T = TypeVar("T")
+
+# AWS Lambda charges for a sandbox's making, which ends about when this module has been read, with its first invocation.
+_making = [age()]
 
 
 class LambdaContext(Protocol):
@@ -67,6 +71,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     return carry_out(
         event,
         remaining=context.get_remaining_time_in_millis() / 1000,
+        taken=_making.pop() if _making else 0.0,
         open_mailbox=open_mailbox,
         environ=os.environ,
         home=Path(tempfile.gettempdir()) / HOME,
@@ -78,12 +83,16 @@ def carry_out(
     event: Any,
     *,
     remaining: float,
+    taken: float = 0.0,
     open_mailbox: Callable[[Invocation], Mailbox],
     environ: Mapping[str, str],
     home: Path,
     print_line: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Carry out one invocation with `remaining` seconds, its engine processes' environment on top of `environ`."""
+    """Carry out one invocation with `remaining` seconds, its engine processes' environment on top of `environ`.
+
+    `taken` are the seconds before it that AWS Lambda charges for.
+    """
     try:
         invocation = Invocation.from_event(event)
     except ValueError as error:
@@ -104,6 +113,7 @@ def carry_out(
                 start=start,
                 home=home,
                 remaining=remaining,
+                taken=taken,
                 print_line=print_line,
                 token=secrets.token_hex(16),
                 rng=random.Random(),

@@ -111,6 +111,11 @@ def control_key(run_id: str) -> str:
     return f"{run_prefix(run_id)}control.json"
 
 
+def stop_key(run_id: str) -> str:
+    """Give the key of the object by which another machine asks the run's launcher to stop."""
+    return f"{run_prefix(run_id)}stop.json"
+
+
 def claim_key(invocation: Invocation) -> str:
     """Give the key whose creation claims the slot."""
     return f"{run_prefix(invocation.run_id)}claims/{_slot(invocation)}"

@@ -54,6 +54,7 @@ class Facts:
     peak_memory: int = 0  # bytes
     open_files_limit: int = 0
     out_of_files: int = 0  # connections that failed with EMFILE/ENFILE
+    billed_ms: float = 0.0  # that AWS Lambda charges for, up to the last message; 0 elsewhere
     python: str = ""
     version: str = ""
 

@@ -56,3 +56,4 @@ class Sandbox:
     print_line: Callable[[str], None]
     token: str  # names this one try to claim the slot
     rng: random.Random
+    taken: float = 0.0  # seconds of this invocation that AWS Lambda charges for and that are over already

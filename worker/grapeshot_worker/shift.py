@@ -84,6 +84,7 @@ class Shift:
         now = self._loop.time()
         self._invocation, self._sandbox = invocation, sandbox
         self._name = f"Worker {invocation.index + 1} of {invocation.count}"
+        self._began = now - sandbox.taken
         self._end = now + sandbox.remaining
         self._courier = Courier(sandbox.mailbox, aside=sandbox.aside, rng=sandbox.rng)
         self._voices = invocation.processes if invocation.part == "load" else 1
@@ -210,7 +211,8 @@ class Shift:
                         self._obey(self._lease.record)
 
     def _obey(self, record: ControlRecord) -> None:
-        if record.state == "stop":
+        # `wait` while there is load: the run has gone on to its next part, and the stop before it was missed.
+        if record.state == "stop" or (record.state == "wait" and self._phase == "running"):
             self._stop(record.reason)
         elif record.state == "go" and record.start_at is not None and self._phase == "waiting":
             self._tell(Go(start_at=record.start_at))
@@ -318,7 +320,7 @@ class Shift:
     def _last(self) -> tuple[Finished | Failed, str]:
         """Give the last message, and how it is sent."""
         if self._failure is None:
-            finished = self._chorus.finished()
+            finished = self._billed(self._chorus.finished())
             try:
                 return finished, pack(finished)
             except MessageTooLarge as error:
@@ -328,6 +330,11 @@ class Shift:
         else:
             failed = self._chorus.failed(self._failure)
         return failed, pack(failed)
+
+    def _billed(self, finished: Finished) -> Finished:
+        """Tell how long the invocation has taken; that it goes on for as long as its last word takes, stays untold."""
+        taken = round((self._loop.time() - self._began) * 1000, 3)
+        return replace(finished, facts=replace(finished.facts, billed_ms=taken))
 
     async def _keep(self, last: Finished | Failed, until: float) -> None:
         """Put the last message to S3, with everything that was measured, whatever became of the queue."""

@@ -1,14 +1,17 @@
-"""What this process takes of its machine: share of a core, memory.
+"""What this process takes of its machine: share of a core, memory; and how old it is.
 
 Leaves to others: judging it (the launcher's verdict).
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 SPAN = 5.0  # seconds over which the busiest share is taken: shorter bursts hardly move a percentile
 
@@ -51,3 +54,18 @@ def peak_memory() -> int:
     """Give the process's largest resident set so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def age() -> float:
+    """Give the seconds since the process was started, to a hundredth; 0 where that can't be known (not on Linux)."""
+    try:
+        # The name in parentheses may hold anything; the start is the 20th field after it, in ticks since the boot.
+        ticks = int(
+            Path("/proc/self/stat")
+            .read_text(encoding="ascii", errors="replace")
+            .rpartition(")")[2]
+            .split()[19]
+        )
+        return max(time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"), 0.0)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0

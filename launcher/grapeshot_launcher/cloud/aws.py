@@ -1,6 +1,7 @@
 """The launcher's AWS calls, one method each: the only place that knows the SDK.
 
-Leaves to others: what to call when (bucket, role, function, queue, image), and what a refusal means (refusals).
+Leaves to others: what to call when (bucket, role, function, queue, image), what a refusal means (refusals), and the
+calls that no run makes (aws_listing).
 
 Every method makes one call, waits for it within the SDK's time limits, and raises a AwsError for anything that is
 not the answer. Clients are made when first used, for making one costs noticeable time; they serve all threads.
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from grapeshot_launcher.cloud.aws_listing import Listing
 from grapeshot_launcher.cloud.errors import Conflict, Missing, NotReady
 from grapeshot_launcher.cloud.refusals import Answer, Asked, refusal, unasked, unreachable
 from grapeshot_launcher.cloud.repository import Repository, StoredImage
@@ -45,7 +47,7 @@ class Caller:
     arn: str
 
 
-class Aws:
+class Aws(Listing):
     """The calls to one region. With a session, its credentials are used; else what the SDK finds by itself."""
 
     def __init__(self, region: str, session: Session | None = None) -> None:

@@ -21,7 +21,7 @@ from grapeshot_launcher.options import Asked, LambdaOptions, RunOptions
 # Inputs that become the flag of the same name, with its value.
 VALUED: Final = (
     "region", "workers", "count", "environment", "target", "variables", "overrides", "dotenv", "memory-size",
-    "architecture", "image", "repository", "subnet-ids", "security-group-ids", "aws-tags",
+    "architecture", "image", "repository", "subnet-ids", "security-group-ids", "aws-tags", "max-cost",
 )  # fmt: skip
 OTHERS: Final = (
     "script", "command", "working-directory", "role-to-assume", "role-session-name", "role-duration", "audience",

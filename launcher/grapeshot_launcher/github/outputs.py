@@ -13,7 +13,7 @@ from grapeshot_launcher.results.report import Report
 
 NAMES: Final = (
     "verdict", "exit-code", "run-id", "requests", "rps", "error-rate", "p50", "p95", "p99", "vusers-failed",
-    "workers-lost", "report-json", "image-digest",
+    "workers-lost", "report-json", "image-digest", "cost-usd",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ def outputs(report: Report, *, exit_code: int, report_json: str) -> Mapping[str,
         str(figures.workers_lost),
         report_json,
         digest,
+        _dollars(report.settings.get("costUsd")),
     )
     return dict(zip(NAMES, values, strict=True))
 
@@ -49,3 +50,7 @@ def no_outputs(exit_code: int) -> Mapping[str, str]:
 
 def _time(milliseconds: float | None) -> str:
     return "" if milliseconds is None else f"{milliseconds:g}"
+
+
+def _dollars(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else ""

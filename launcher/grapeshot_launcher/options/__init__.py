@@ -19,10 +19,13 @@ import click
 from grapeshot_launcher.options.asked import (
     ActionOptions,
     Asked,
+    CleanOptions,
+    DoctorOptions,
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
     RunOptions,
+    StopOptions,
 )
 from grapeshot_launcher.options.cloud import iam, image, run_lambda
 from grapeshot_launcher.options.flags import (
@@ -33,16 +36,20 @@ from grapeshot_launcher.options.flags import (
     Commands,
     OnceCommand,
 )
+from grapeshot_launcher.options.tidy import clean, doctor, stop
 
 __all__ = [
     "COMMANDS_ELSEWHERE",
     "ELSEWHERE",
     "ActionOptions",
     "Asked",
+    "CleanOptions",
+    "DoctorOptions",
     "ImageOptions",
     "LambdaOptions",
     "PolicyOptions",
     "RunOptions",
+    "StopOptions",
     "grapeshot",
     "read",
 ]
@@ -120,3 +127,6 @@ def action() -> ActionOptions:
 grapeshot.add_command(run_lambda)
 grapeshot.add_command(iam)
 grapeshot.add_command(image)
+grapeshot.add_command(doctor)
+grapeshot.add_command(clean)
+grapeshot.add_command(stop)

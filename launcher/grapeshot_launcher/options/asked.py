@@ -54,6 +54,7 @@ class LambdaOptions:
     image: str | None = None  # an address, or a digest in the repository
     repository: str = "grapeshot-worker"
     publish: bool = False  # the worker image, where the region lacks it
+    max_cost: float | None = None  # $
     emulate: Literal["processes", "docker"] | None = None
 
 
@@ -81,8 +82,49 @@ class ImageOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CleanOptions:
+    """What was asked of `clean`: where, and whether to remove; `everything` is `--all`."""
+
+    region: str
+    prefix: str = "artilleryio"
+    yes: bool = False
+    everything: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StopOptions:
+    """What was asked of `stop`: which run, and where."""
+
+    run_id: str
+    region: str
+    prefix: str = "artilleryio"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DoctorOptions:
+    """What was asked of `doctor`: what a run would be told of AWS."""
+
+    region: str = "us-east-1"
+    workers: int | None = None
+    architecture: Architecture = "arm64"
+    role_arn: str | None = None
+    prefix: str = "artilleryio"
+    image: str | None = None
+    repository: str = "grapeshot-worker"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionOptions:
     """To be the GitHub Action, which reads its inputs from the environment."""
 
 
-Asked = RunOptions | LambdaOptions | PolicyOptions | ImageOptions | ActionOptions
+Asked = (
+    RunOptions
+    | LambdaOptions
+    | PolicyOptions
+    | ImageOptions
+    | CleanOptions
+    | StopOptions
+    | DoctorOptions
+    | ActionOptions
+)

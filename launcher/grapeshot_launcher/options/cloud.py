@@ -21,22 +21,22 @@ Examples:
   grapeshot run-lambda --emulate blitz.yml              # the same, on this machine
 """
 
-_MANY = click.IntRange(1, 10_000)
-_ARCHITECTURE = click.option(
+MANY = click.IntRange(1, 10_000)
+ARCHITECTURE = click.option(
     "--architecture",
     type=click.Choice(["arm64", "x86_64"]),
     default="arm64",
     show_default=True,
     help="Processor of the workers.",
 )
-_PREFIX = click.option(
+PREFIX = click.option(
     "--prefix",
     metavar="NAME",
     default="artilleryio",
     show_default=True,
     help="What the names of bucket, role, function and queue begin with.",
 )
-_REPOSITORY = click.option(
+REPOSITORY = click.option(
     "--repository",
     metavar="NAME",
     default="grapeshot-worker",
@@ -49,12 +49,12 @@ LAMBDA_FLAGS = flags(
         "--region", metavar="REGION", default="us-east-1", show_default=True, help="Where the workers run."
     ),
     click.option(
-        "--count", metavar="N", type=_MANY, help="N workers that make the script's whole load each: N times."
+        "--count", metavar="N", type=MANY, help="N workers that make the script's whole load each: N times."
     ),
     click.option(
         "--workers",
         metavar="N",
-        type=_MANY,
+        type=MANY,
         help="N workers that share the script's load. [default: by the script's rate and users]",
     ),
     click.option(
@@ -65,7 +65,7 @@ LAMBDA_FLAGS = flags(
         show_default=True,
         help="Memory of a worker; its CPU grows with it, 1,769 MB to a vCPU.",
     ),
-    _ARCHITECTURE,
+    ARCHITECTURE,
     click.option(
         "--timeout",
         metavar="SECONDS",
@@ -80,11 +80,17 @@ LAMBDA_FLAGS = flags(
     click.option("--security-group-ids", metavar="IDS", help="For workers in a VPC; comma-separated."),
     click.option("--subnet-ids", metavar="IDS", help="For workers in a VPC; comma-separated."),
     click.option("--aws-tags", metavar="TAGS", help="Tags of function and queue: key:value,key2:value2."),
-    _PREFIX,
+    PREFIX,
     click.option("--image", metavar="IMAGE", help="The worker image: its address in ECR, or its digest."),
-    _REPOSITORY,
+    REPOSITORY,
     click.option(
         "--publish", is_flag=True, help="Build and publish the worker image first, if the region lacks it."
+    ),
+    click.option(
+        "--max-cost",
+        metavar="USD",
+        type=click.FloatRange(min=0),
+        help="Refuse a run whose expected cost is higher, before AWS is touched.",
     ),
     click.option(
         "--emulate",
@@ -142,7 +148,7 @@ def iam() -> None:
 @iam.command(cls=OnceCommand)
 @click.option("--account", metavar="ID", help="The account's number. [default: an example's]")
 @click.option("--region", metavar="REGION", help="Allow one region only. [default: all of them]")
-@_PREFIX
+@PREFIX
 @click.option("--publish", is_flag=True, help="Add what `grapeshot image publish` needs.")
 @click.option("--extras", is_flag=True, help="Add what a run makes use of when it may.")
 def policy(**flags: Any) -> PolicyOptions:
@@ -156,7 +162,7 @@ def image() -> None:
 
 
 _BUILD_FLAGS = flags(
-    _ARCHITECTURE,
+    ARCHITECTURE,
     click.option("--base-image", metavar="IMAGE", help="Build on this image in place of the default one."),
     click.option("--network", metavar="NAME", help="Docker network of the build, such as `host`."),
 )
@@ -172,8 +178,8 @@ def build(**flags: Any) -> ImageOptions:
 @image.command(cls=OnceCommand)
 @click.option("--region", metavar="REGION", required=True, help="The region whose workers use it.")
 @_BUILD_FLAGS
-@_REPOSITORY
-@_PREFIX
+@REPOSITORY
+@PREFIX
 def publish(**flags: Any) -> ImageOptions:
     """Build the worker image and put it into ECR, unless it is there already."""
     return ImageOptions(**flags)

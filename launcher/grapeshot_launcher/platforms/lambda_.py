@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 from grapeshot_launcher.platforms import Limits, Worker
 from grapeshot_launcher.platforms.lambda_worker import LambdaWorker
+from grapeshot_launcher.results.cost import WorkerTime
 from grapeshot_worker.errors import CloudError, GrapeshotError
 from grapeshot_worker.invocation import (
     ControlRecord,
@@ -101,8 +102,8 @@ class Ground:
 
     @property
     def flush_interval(self) -> float:
-        """Seconds between two messages of a worker: the more workers, the longer, so that the launcher keeps up."""
-        return min(10.0, max(2.0, self.workers / 100))
+        """Seconds between two messages of a worker."""
+        return flush_interval(self.workers)
 
     @property
     def pollers(self) -> int:
@@ -128,6 +129,11 @@ class Ground:
             variables=assignment.variables,
             flush_interval=self.flush_interval,
         )
+
+
+def flush_interval(workers: int) -> float:
+    """Give the seconds between two messages of a worker: the more, the longer, so that the launcher keeps up."""
+    return min(10.0, max(2.0, workers / 100))
 
 
 class Lambda:
@@ -161,6 +167,11 @@ class Lambda:
                 await self._cloud.say(replace(self._record, state="stop"))
                 await asyncio.sleep(STOP_HEARD)
 
+    def times(self) -> list[WorkerTime]:
+        """Say how long each invocation so far is charged for."""
+        now = asyncio.get_running_loop().time()
+        return [worker.charged(now, limit=self._ground.timeout) for worker in self._workers.values()]
+
     # ---- a Platform ----
 
     @property
@@ -191,7 +202,12 @@ class Lambda:
 
     async def left(self, assignment: Assignment) -> Finished | Failed | None:
         """Read a worker's last message where it left it, with all that it measured; None if it left none."""
-        return await self._left(self._ground.invocation(assignment))
+        invocation = self._ground.invocation(assignment)
+        last = await self._left(invocation)
+        worker = self._workers.get((invocation.generation, invocation.index))
+        if worker is not None and isinstance(last, Finished):
+            worker.took = worker.took or last.facts.billed_ms
+        return last
 
     async def _left(self, invocation: Invocation) -> Finished | Failed | None:
         body = await self._cloud.get(final_key(invocation))

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 
 from grapeshot_launcher.platforms import Line
 from grapeshot_launcher.results.collect import Sequences
+from grapeshot_launcher.results.cost import WorkerTime
 from grapeshot_worker.errors import Exit, GrapeshotError
 from grapeshot_worker.invocation import Invocation
 from grapeshot_worker.messages import Control, Failed, Finished, Message
@@ -26,6 +27,7 @@ class LambdaWorker:
 
     def __init__(self, invocation: Invocation, control: Callable[[Control], None], now: float) -> None:
         self.invocation, self.invoked, self.heard = invocation, now, now
+        self.took = 0.0  # ms that it is charged for, as it says itself; 0 while it has not
         self._control = control
         self._sequences = Sequences()
         self._last: int | None = None  # the number of its last word
@@ -54,9 +56,17 @@ class LambdaWorker:
             self._mail.put_nowait(message)
         if isinstance(message, Finished | Failed):
             self._last = message.sequence
+            self.took = message.facts.billed_ms if isinstance(message, Finished) else self.took
             asyncio.get_running_loop().call_later(GAP_LIMIT, self.end)
         if self._last is not None and self._sequences.covers(1, self._last):
             self.end()
+
+    def charged(self, now: float, *, limit: float) -> WorkerTime:
+        """Say how long AWS charges for it; where it did not say so, the time until its last word, or until now."""
+        if self.took:
+            return WorkerTime(seconds=self.took / 1000, measured=True)
+        end = self.heard if self.done else now
+        return WorkerTime(seconds=min(end - self.invoked, limit), measured=False)
 
     def out_of_time(self, limit: float) -> None:
         """Say in its place that it can't have gone on for longer than `limit` seconds, and end it."""

@@ -75,7 +75,7 @@ def judge(
 _STOP_WORDS: Final = {
     "interrupted": "interrupted (Ctrl-C)",
     "terminated": "terminated (SIGTERM)",
-    "asked": "stopped before its end",
+    "asked": "stopped from another machine (grapeshot stop)",
 }
 
 

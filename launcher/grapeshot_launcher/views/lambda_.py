@@ -1,4 +1,4 @@
-"""What a run on AWS Lambda tells before its load: what goes to the workers, and what stands for it (pure).
+"""What a run on AWS Lambda tells beside every run: what goes to the workers, what stands for it, its cost (pure).
 
 Leaves to others: printing, and everything that every run tells (console).
 """
@@ -7,19 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from grapeshot_launcher.results.cost import Cost, Estimate
 from grapeshot_launcher.views.console import plain
+from grapeshot_launcher.views.plan import plural
 
 SHOWN = 40  # lines of the table
-
-# $ for a GB-second; in regions that are not listed it is the first one's.
-_PRICES: Mapping[str, tuple[float, float]] = {
-    "": (0.0000166667, 0.0000133334),
-    "af-south-1": (0.0000221, 0.00001768),
-    "ap-east-1": (0.00002292, 0.0000183),
-    "eu-south-1": (0.0000195172, 0.0000156138),
-    "me-south-1": (0.0000206667, 0.0000165334),
-    "me-central-1": (0.0000206667, 0.0000165334),
-}  # x86_64, arm64; the reference's table
 
 
 def bundle_table(files: Sequence[str], packages: Sequence[str]) -> str:
@@ -37,16 +29,23 @@ def ground_lines(standing: Mapping[str, str]) -> str:
     return "\n".join(f" - {name}: {value}" for name, value in standing.items())
 
 
-def cost(*, memory: int, seconds: float, architecture: str, region: str) -> float:
-    """Estimate what Lambda costs, in US dollars: `memory` MB for so many seconds, of all workers together.
+def estimate_line(estimate: Estimate, *, emulated: bool) -> str:
+    """Tell what a run will cost, before it; on an emulated AWS, what it would on a real one."""
+    verb = "would be" if emulated else "is"
+    return (
+        f"The expected cost {verb} ${estimate.expected:.4f}, and at most ${estimate.most:.4f} if every worker takes all"
+        " of its time limit; without data transfer."
+    )
 
-    >>> round(cost(memory=4096, seconds=100 * 60, architecture="arm64", region="eu-west-1"), 4)
-    0.32
-    """
-    x86, arm = _PRICES.get(region, _PRICES[""])
-    return memory / 1024 * seconds * (arm if architecture == "arm64" else x86)
 
-
-def cost_line(dollars: float) -> str:
-    """Tell the estimate in the reference's words."""
-    return f"Estimated AWS Lambda cost for this test: ${dollars:.4f}"
+def cost_lines(cost: Cost, *, emulated: bool) -> str:
+    """Tell what a run has cost, first in the reference's words."""
+    lines = [f"Estimated AWS Lambda cost for this test: ${cost.total:.4f}"]
+    if emulated:
+        lines.append("    Nothing was paid: on AWS it would cost this much.")
+    if cost.assumed:
+        lines.append(
+            f"    {cost.assumed} of {plural(cost.workers, 'invocation')} did not tell how long it took: for"
+            " these the time until their last sign, or until the end, is counted."
+        )
+    return "\n".join(lines)

@@ -22,7 +22,12 @@ _ADDRESS: Final = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9.
 
 def settings_table(report: Report, rows: int) -> str:
     """Show what is known of the run's conditions, and the command that makes it again; 0 rows: nothing."""
-    known = report.settings
+    known = dict(report.settings)
+    regions = known.get("costByRegion")
+    if isinstance(regions, Mapping) and len(regions) < 2:
+        known.pop("costByRegion", None)  # it is the cost
+    if known.get("emulated") is True and "costUsd" in known:
+        known["wouldCostUsd"] = known.pop("costUsd")
     if not rows:
         return ""
     cells = [
@@ -84,6 +89,12 @@ def _cost(value: Any) -> Html:
     return Html(f"${value:,.4f} (estimate, AWS Lambda)") if known else _text(value)
 
 
+def _costs(value: Any) -> Html:
+    if not isinstance(value, Mapping):
+        return _text(value)
+    return Html("<br>".join(f"{_text(region)}: {_cost(dollars)}" for region, dollars in value.items()))
+
+
 def _run_page(value: Any) -> Html:
     return link("the run on GitHub", value) or _text(value)
 
@@ -99,7 +110,10 @@ _SHOWN: Final[Mapping[str, tuple[str, Callable[[Any], Html]]]] = {
     "architecture": ("architecture", _text),
     "function": ("function", _text),
     "image": ("image", _text),
+    "estimatedCostUsd": ("cost expected before", _cost),
     "costUsd": ("cost", _cost),
+    "wouldCostUsd": ("what it would cost", _cost),
+    "costByRegion": ("cost by region", _costs),
     "commit": ("commit", _text),
     "ref": ("ref", _text),
     "runUrl": ("job", _run_page),
