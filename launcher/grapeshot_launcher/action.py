@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -32,7 +32,7 @@ from grapeshot_launcher.run import Keep, check, run
 from grapeshot_launcher.run_lambda import LogIn, run_lambda
 from grapeshot_launcher.views.console import plain_lines
 from grapeshot_launcher.views.junit import junit
-from grapeshot_launcher.views.report_json import report_file
+from grapeshot_launcher.views.report_json import report_parts
 from grapeshot_launcher.views.summary import failure_summary, job_summary, sticky_comment
 from grapeshot_worker.errors import Exit, GrapeshotError
 
@@ -153,9 +153,9 @@ class _Step:
         self.report = report
         summary = job_summary(report, budget=SUMMARY_BUDGET)
         for name, content in (
-            ("report.json", report_file(report)),
-            ("junit.xml", junit(report)),
-            ("summary.md", summary.encode("utf-8", "backslashreplace")),
+            ("report.json", report_parts(report)),
+            ("junit.xml", [junit(report)]),
+            ("summary.md", [summary.encode("utf-8", "backslashreplace")]),
         ):
             write(self.folder / name, content)
         self.set_outputs(self.outputs(exit_code(report, report.verdict.exit_code, self.inputs.fail_on)))
@@ -245,10 +245,11 @@ def working_in(folder: str | None) -> Iterator[None]:
         os.chdir(before)
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, parts: Iterable[bytes]) -> None:
     """Write a file of the report; OutputRefused when that fails."""
     try:
-        path.write_bytes(content)
+        with path.open("wb") as file:
+            file.writelines(parts)
     except OSError as error:
         raise OutputRefused(
             f"The report could not be written to {path}", cause=error.strerror or str(error)

@@ -117,9 +117,10 @@ def _estimate(options: LambdaOptions, test: Test, limits: Limits) -> Estimate:
         tariff(options, test.workers),
         workers=test.workers,
         sections=len(sections),
-        load=duration(test.plan),
+        windows=[min(each.end, duration(test.plan)) - each.start for each in test.windows],
         user=user,
         delay=limits.start_delay,
+        lead=limits.lead,
         timeout=options.timeout,
     )
     if options.max_cost is not None and expected.expected > options.max_cost:

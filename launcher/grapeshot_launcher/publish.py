@@ -39,7 +39,7 @@ from grapeshot_launcher.views.console import (
     summary_block,
     verdict_lines,
 )
-from grapeshot_launcher.views.report_json import report_file
+from grapeshot_launcher.views.report_json import report_parts
 from grapeshot_worker.messages import Tally
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.plan import Window
@@ -175,7 +175,8 @@ def _write(report: Report, screen: Screen, *, file: Path | None) -> OutputRefuse
     if file is None:
         return None
     try:
-        file.write_bytes(report_file(report))
+        with file.open("wb") as out:
+            out.writelines(report_parts(report))
     except OSError as error:
         return OutputRefused(f"The report could not be written to {file}", cause=error.strerror or str(error))
     screen.show(log_file_line(str(file)))

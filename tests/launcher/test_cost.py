@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -60,9 +61,18 @@ def test_nobody_costs_nothing() -> None:
     assert cost(TARIFF, []).total == 0
 
 
-def expected(*, workers: int = 10, sections: int = 0, load: float = 60.0, timeout: float = 900.0) -> Estimate:
+def expected(
+    *, workers: int = 10, sections: int = 0, windows: Sequence[float] = (60.0,), timeout: float = 900.0
+) -> Estimate:
     return estimate(
-        TARIFF, workers=workers, sections=sections, load=load, user=1.0, delay=4.0, timeout=timeout
+        TARIFF,
+        workers=workers,
+        sections=sections,
+        windows=windows,
+        user=1.0,
+        delay=4.0,
+        lead=90.0,
+        timeout=timeout,
     )
 
 
@@ -77,11 +87,13 @@ def test_sections_are_workers_too() -> None:
     assert expected(sections=2).expected - expected().expected == pytest.approx(price(TARIFF, [45.0, 45.0]))
 
 
-def test_a_load_longer_than_an_invocation_takes_several() -> None:
-    """What is expected is never more than the most."""
-    found = expected(load=1800.0)
+def test_each_window_has_workers_of_its_own() -> None:
+    """Those of later windows are there before their time; nobody is there for longer than the limit."""
+    found = expected(windows=[600.0, 600.0, 860.0])
 
-    assert found.expected < found.most == price(TARIFF, [2700.0] * 10)
+    lives = [625.0] * 10 + [696.0] * 10 + [900.0] * 10
+    assert found.expected == pytest.approx(price(TARIFF, lives))
+    assert found.most == pytest.approx(price(TARIFF, [900.0] * 30))
 
 
 def test_a_run_s_cost_is_by_region_and_says_what_was_assumed() -> None:

@@ -127,6 +127,7 @@ def test_generations_make_the_whole_plan(tmp_path: Path) -> None:
     assert by_generation == sorted(list(range(9)) * 2)
     assert all(LEAD - 1 <= each <= LEAD for each in early)
     assert [record.state for _, record in told.cloud.records] == ["wait", "go"]
+    assert len(told.times) == 18  # those of workers long gone are charged for too
     assert told.left_running == 0
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import WorkerEnd, WorkerId
 from grapeshot_launcher.results.ensure import CheckOutcome
@@ -64,6 +66,14 @@ def report(periods: tuple[Period, ...] = PERIODS) -> Report:
 def read(periods: tuple[Period, ...] = PERIODS) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(report_file(report(periods)))
     return value
+
+
+@pytest.mark.parametrize("periods", [PERIODS, ()])
+def test_written_in_parts_it_is_the_same_file(periods: tuple[Period, ...]) -> None:
+    """A day-long run's file is never whole in memory; it reads as if it were."""
+    whole = json.dumps(report_object(report(periods)), indent=2, ensure_ascii=False)
+
+    assert report_file(report(periods)).decode() == whole + "\n"
 
 
 def test_the_keys_and_their_order() -> None:

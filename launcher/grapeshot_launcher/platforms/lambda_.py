@@ -142,6 +142,7 @@ class Lambda:
     def __init__(self, cloud: Cloud, ground: Ground) -> None:
         self._cloud, self._ground = cloud, ground
         self._workers: dict[tuple[int, int], LambdaWorker] = {}
+        self._past: list[WorkerTime] = []  # of workers that are no longer among them
         self._part: Part | None = None
         self._opened = asyncio.Event()
         self._record = ControlRecord()
@@ -170,7 +171,8 @@ class Lambda:
     def times(self) -> list[WorkerTime]:
         """Say how long each invocation so far is charged for."""
         now = asyncio.get_running_loop().time()
-        return [worker.charged(now, limit=self._ground.timeout) for worker in self._workers.values()]
+        here = [worker.charged(now, limit=self._ground.timeout) for worker in self._workers.values()]
+        return [*self._past, *here]
 
     # ---- a Platform ----
 
@@ -192,13 +194,16 @@ class Lambda:
         worker = LambdaWorker(invocation, self._control, loop.time())
         self._workers[invocation.generation, invocation.index] = worker
         if invocation.index == 0 and invocation.generation > 0:  # a long load has many generations
-            self._workers = {
-                who: each for who, each in self._workers.items() if not (each.ended and each.done)
-            }
+            self._forget(loop.time())
         async with self._invoking:
             await self._cloud.invoke(invocation.to_json())
         worker.invoked = worker.heard = loop.time()
         return worker
+
+    def _forget(self, now: float) -> None:
+        """Keep of the workers that are done nothing but what they cost."""
+        done = [who for who, each in self._workers.items() if each.ended and each.done]
+        self._past += [self._workers.pop(who).charged(now, limit=self._ground.timeout) for who in done]
 
     async def left(self, assignment: Assignment) -> Finished | Failed | None:
         """Read a worker's last message where it left it, with all that it measured; None if it left none."""

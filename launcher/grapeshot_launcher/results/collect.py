@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, Literal, assert_never
@@ -126,13 +126,37 @@ class _State:
         return self.facts is not None or self.failure is not None or self.given_up
 
 
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """What the workers of a generation have told, together."""
+
+    tally: Tally
+    planned: int
+    ready: int
+    ended: int
+
+    @staticmethod
+    def of(states: Collection[_State]) -> _Sum:
+        tallies = [state.tally for state in states]
+        names = ("started", "skipped", "unstarted", "completed", "failed", "cut", "active")
+        return _Sum(
+            Tally(**{name: sum(getattr(tally, name) for tally in tallies) for name in names}),
+            planned=sum(max(state.planned, state.tally.planned) for state in states),
+            ready=sum(state.ready for state in states),
+            ended=sum(state.ended for state in states),
+        )
+
+
 class Collector:
     """Takes the messages of one run; `since`: when the workers were asked to start (epoch seconds)."""
 
     def __init__(self, run_id: str, workers: int, *, since: float = math.inf) -> None:
         self.generations = 1  # started so far
         self._run_id, self._workers, self._since = run_id, workers, since
-        self._states: dict[WorkerId, _State] = {}
+        self._states: dict[int, dict[int, _State]] = {}  # by generation, then index
+        self._sums: dict[
+            int, _Sum
+        ] = {}  # of generations that have ended: a day has many, and a tick looks at all
         self._windows = Windows()
         self._began = math.inf  # epoch ms of the first counter
         self._published = -1
@@ -152,8 +176,7 @@ class Collector:
         """Fold a message in, received at `now` (epoch seconds); False if it is of another run or was taken before."""
         if message.run_id != self._run_id:
             return False
-        worker = WorkerId(message.generation, message.index)
-        state = self._states.setdefault(worker, _State(heard=now))
+        state = self._state(message.generation, message.index, heard=now)
         if not state.sequences.add(message.sequence):
             return False
         state.heard = max(state.heard, now)
@@ -179,7 +202,7 @@ class Collector:
 
     def give_up(self, index: int, *, generation: int = 0) -> None:
         """Wait no longer for a worker: it is lost, unless it still speaks up."""
-        self._states.setdefault(WorkerId(generation, index), _State(heard=-math.inf)).given_up = True
+        self._state(generation, index).given_up = True
 
     def _measure(self, periods: tuple[Period, ...], at: float) -> None:
         requests = 0
@@ -204,17 +227,16 @@ class Collector:
 
         A worker that failed in words has no more to tell than it said.
         """
-        states = self._of(generation)
         certain = {
             index
-            for index, state in ((worker.index, state) for worker, state in states.items())
+            for index, state in self._of(generation).items()
             if (state.facts is not None or state.failure is not None) and not state.sequences.missing
         }
         return set(range(self._workers)) - certain
 
     def conclude(self, last: Finished | Failed) -> None:
         """Take note of a worker's end from the last message it left behind; its periods are not folded in."""
-        state = self._states.setdefault(WorkerId(last.generation, last.index), _State(heard=-math.inf))
+        state = self._state(last.generation, last.index)
         if isinstance(last, Failed):
             state.failure = last
         elif state.failure is None:
@@ -225,18 +247,18 @@ class Collector:
     def replace(self, periods: Iterable[Period]) -> None:
         """Put periods merged from the totals of all workers in place of what came in messages: nothing is missing."""
         self._windows = Windows(periods)
-        for state in self._states.values():
+        for state in self._all():
             state.sequences = Sequences()
 
     # ---- the workers ----
 
     def ready(self, *, generation: int = 0) -> set[int]:
         """Give the workers that have reported in."""
-        return {worker.index for worker, state in self._of(generation).items() if state.ready}
+        return {index for index, state in self._of(generation).items() if state.ready}
 
     def finished(self, *, generation: int = 0) -> set[int]:
         """Give the workers that have sent their last message."""
-        return {worker.index for worker, state in self._of(generation).items() if state.facts is not None}
+        return {index for index, state in self._of(generation).items() if state.facts is not None}
 
     def complete(self) -> set[int]:
         """Give the shares whose workers, of every generation started, have sent their last message."""
@@ -244,17 +266,16 @@ class Collector:
 
     def failed(self, *, generation: int = 0) -> set[int]:
         """Give the workers that can't go on."""
-        return {worker.index for worker, state in self._of(generation).items() if state.failure is not None}
+        return {index for index, state in self._of(generation).items() if state.failure is not None}
 
     def outstanding(self, *, generation: int = 0) -> set[int]:
         """Give the workers that have neither finished nor failed nor been given up; those never heard of too."""
-        ended = {worker.index for worker, state in self._of(generation).items() if state.ended}
+        ended = {index for index, state in self._of(generation).items() if state.ended}
         return set(range(self._workers)) - ended
 
     def silent(self, now: float, limit: float, *, generation: int = 0) -> set[int]:
         """Give the outstanding workers that were not heard of for more than `limit` seconds."""
-        states = self._of(generation)
-        heard = {worker.index: state.heard for worker, state in states.items()}
+        heard = {index: state.heard for index, state in self._of(generation).items()}
         return {
             index
             for index in self.outstanding(generation=generation)
@@ -263,14 +284,15 @@ class Collector:
 
     def ends(self) -> tuple[WorkerEnd, ...]:
         """Give every worker's end, by generation and index; who hasn't ended by now is lost."""
-        everyone = self._states.keys() | self._everyone()
-        return tuple(self._end(worker) for worker in sorted(everyone))
+        heard = {WorkerId(g, index) for g, states in self._states.items() for index in states}
+        return tuple(self._end(worker) for worker in sorted(heard | self._everyone()))
 
     def tallies(self) -> dict[int, Tally]:
         """Give the newest tally of each share, added up over the generations that worked on it."""
         total: dict[int, Tally] = {}
-        for worker, state in self._states.items():
-            total[worker.index] = total.get(worker.index, Tally()) + state.tally
+        for states in self._states.values():
+            for index, state in states.items():
+                total[index] = total.get(index, Tally()) + state.tally
         return total
 
     @property
@@ -278,14 +300,22 @@ class Collector:
         """What a `before` part has captured."""
         return self._variables
 
-    def _of(self, generation: int) -> dict[WorkerId, _State]:
-        return {worker: state for worker, state in self._states.items() if worker.generation == generation}
+    def _of(self, generation: int) -> Mapping[int, _State]:
+        return self._states.get(generation, {})
+
+    def _all(self) -> Iterator[_State]:
+        return (state for states in self._states.values() for state in states.values())
+
+    def _state(self, generation: int, index: int, *, heard: float = -math.inf) -> _State:
+        """Give what is known of a worker, to be changed."""
+        self._sums.pop(generation, None)
+        return self._states.setdefault(generation, {}).setdefault(index, _State(heard=heard))
 
     def _everyone(self) -> set[WorkerId]:
         return {WorkerId(g, index) for g in range(self.generations) for index in range(self._workers)}
 
     def _end(self, worker: WorkerId) -> WorkerEnd:
-        state = self._states.get(worker) or _State(heard=-math.inf)
+        state = self._of(worker.generation).get(worker.index) or _State(heard=-math.inf)
         return WorkerEnd(
             worker=worker,
             state="failed" if state.failure else "finished" if state.facts else "lost",
@@ -321,42 +351,52 @@ class Collector:
 
     def live(self) -> LiveNumbers:
         """Give the numbers of the progress line."""
-        states = self._states.values()
-        tallies = [state.tally for state in states]
         errors = self._errors.most_common(1)
+        sums = [self._sum(generation) for generation in self._states]
+        tally = sum((each.tally for each in sums), Tally())
         return LiveNumbers(
-            planned=sum(max(state.planned, state.tally.planned) for state in states),
-            started=sum(tally.started for tally in tallies),
-            active=sum(tally.active for tally in tallies),
-            completed=sum(tally.completed for tally in tallies),
-            failed=sum(tally.failed for tally in tallies),
-            skipped=sum(tally.skipped for tally in tallies),
+            planned=sum(each.planned for each in sums),
+            started=tally.started,
+            active=tally.active,
+            completed=tally.completed,
+            failed=tally.failed,
+            skipped=tally.skipped,
             requests=self._requests,
             requests_per_second=self._recent_rate(),
             p95=self._latest("http.response_time", 0.95),
             errors=self._errors.total(),
             top_error=errors[0][0] if errors else None,
             lag_p99=self._latest("vusers.start_lag", 0.99) or 0.0,
-            workers_ready=sum(state.ready for state in states),
-            workers_ended=sum(state.ended for state in states),
+            workers_ready=sum(each.ready for each in sums),
+            workers_ended=sum(each.ended for each in sums),
         )
+
+    def _sum(self, generation: int) -> _Sum:
+        """Add up what one generation has told; once all of it have ended, that is kept until one speaks again."""
+        known = self._sums.get(generation)
+        if known is None:
+            states = self._states[generation].values()
+            known = _Sum.of(states)
+            if known.ended == len(states):
+                self._sums[generation] = known
+        return known
 
     def _reported_until(self) -> float:
         """Give the moment up to which every live worker has reported everything.
 
         A successor that is ready but has nothing to report yet doesn't hold back its predecessor's windows.
         """
-        heard = [worker for worker in self._states if worker.generation == 0]
-        if len(heard) < self._workers:
+        if len(self._of(0)) < self._workers:
             return -math.inf
-        return min(
-            (
-                state.at
-                for worker, state in self._states.items()
-                if not state.ended and _reports(worker, state)
-            ),
-            default=math.inf,
+        working = (
+            (generation, state)
+            for generation, states in self._states.items()
+            if generation not in self._sums
+            for state in states.values()
+            if not state.ended
         )
+        reporting = (state.at for generation, state in working if generation == 0 or state.at > -math.inf)
+        return min(reporting, default=math.inf)
 
     def _recent_rate(self) -> float:
         if not self._recent:
@@ -370,7 +410,3 @@ class Collector:
     def _latest(self, name: str, q: float) -> float | None:
         sketch = self._windows.newest(name)
         return sketch.quantile(q) if sketch else None
-
-
-def _reports(worker: WorkerId, state: _State) -> bool:
-    return worker.generation == 0 or state.at > -math.inf

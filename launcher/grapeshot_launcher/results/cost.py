@@ -18,7 +18,7 @@ that is counted here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,19 +108,30 @@ def price(tariff: Tariff, seconds: Iterable[float]) -> float:
 
 
 def estimate(
-    tariff: Tariff, *, workers: int, sections: int, load: float, user: float, delay: float, timeout: float
+    tariff: Tariff,
+    *,
+    workers: int,
+    sections: int,
+    windows: Sequence[float],
+    user: float,
+    delay: float,
+    lead: float,
+    timeout: float,
 ) -> Estimate:
-    """Say what a run will cost whose phases last `load` seconds, and a user of it `user` seconds.
+    """Say what a run will cost whose load has windows of so many seconds, and a user of it takes `user` seconds.
 
-    `sections` is the number of workers around the load, `delay` the seconds from ready to the start, `timeout` the
-    time limit of one invocation; a worker that needs longer is counted as so many invocations.
+    Each window has workers of its own. `sections` is the number of workers around the load, `delay` the seconds from
+    ready to the start, `lead` those that the workers of later windows are there before, `timeout` the time limit of
+    one invocation.
     """
-    life = WARM_UP + delay + load + user + FAREWELL
-    most = math.ceil(life / timeout) * timeout
+    befores = [WARM_UP + delay, *[lead] * (len(windows) - 1)]
+    lives = [
+        min(each + window + user + FAREWELL, timeout) for each, window in zip(befores, windows, strict=True)
+    ]
     section = min(WARM_UP + SECTION, timeout)
     return Estimate(
-        expected=price(tariff, [life] * workers + [section] * sections),
-        most=price(tariff, [most] * workers + [timeout] * sections),
+        expected=price(tariff, [life for life in lives for _ in range(workers)] + [section] * sections),
+        most=price(tariff, [timeout] * (workers * len(windows) + sections)),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -28,9 +29,23 @@ SCHEMA: Final = 1
 
 def report_file(report: Report) -> bytes:
     """Give the whole file, indented by 2."""
-    text = json.dumps(report_object(report), indent=2, ensure_ascii=False, allow_nan=False)
+    return b"".join(report_parts(report))
+
+
+def report_parts(report: Report) -> Iterator[bytes]:
+    """Give the file piece by piece, a period at a time: a day has 8,640 of them."""
+    yield b'{\n  "aggregate": ' + _indented(aggregate(report.totals), 1) + b',\n  "intermediate": ['
+    for number, period in enumerate(report.periods):
+        yield (b",\n    " if number else b"\n    ") + _indented(intermediate(period), 2)
+    yield (
+        (b"\n  " if report.periods else b"") + b'],\n  "grapeshot": ' + _indented(_ours(report), 1) + b"\n}\n"
+    )
+
+
+def _indented(value: dict[str, Any], depth: int) -> bytes:
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     # Half a surrogate pair has no UTF-8; the escape of it is what JSON calls it.
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return text.replace("\n", "\n" + "  " * depth).encode("utf-8", "backslashreplace")
 
 
 def report_object(report: Report) -> dict[str, Any]:
