@@ -58,6 +58,8 @@ def judge(
     faults = [fault for end in ends for fault in worker_faults(end)]
     if not books.balanced:
         faults.append(_unbalanced(books))
+    if books.lost and not faults:
+        faults.append(f"{books.lost} user(s) were lost: the workers meant for them were never started")
     broken = [f"check failed: {check.label}" for check in checks if check.strict and not check.ok]
     unmet = [f"{failed_expectations} failed expectation(s)"] if failed_expectations else []
     reasons = (*stops, *faults, *broken, *unmet)
@@ -88,7 +90,9 @@ def worker_faults(end: WorkerEnd) -> list[str]:
     if end.state == "lost":
         faults.append(f"{who} was lost: it was not heard of again, and its last measurements are missing")
     if end.state == "finished" and end.missing_messages:
-        faults.append(f"{who}: {end.missing_messages} message(s) never arrived, its numbers are incomplete")
+        faults.append(
+            f"{who}: {end.missing_messages} message(s) never arrived, its numbers may be incomplete"
+        )
     if facts and facts.lag_p99 > LAG_LIMIT_MS:
         faults.append(
             f"{who}: users started late, 1 % of them more than {facts.lag_p99:.0f} ms"
