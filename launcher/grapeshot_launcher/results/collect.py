@@ -36,6 +36,17 @@ class WorkerId:
     generation: int
     index: int
 
+    @property
+    def name(self) -> str:
+        """Name it as people count.
+
+        >>> WorkerId(0, 1).name, WorkerId(2, 0).name
+        ('worker 2', 'worker 1 of generation 3')
+        """
+        return f"worker {self.index + 1}" + (
+            f" of generation {self.generation + 1}" if self.generation > 0 else ""
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveNumbers:
@@ -67,6 +78,7 @@ class WorkerEnd:
     facts: Facts | None = None
     failure: Failed | None = None
     missing_messages: int = 0  # those before its latest one, or before its last word, that never arrived
+    ahead: float | None = None  # s that its clock was ahead of AWS's; None: not known, or there is one clock
 
 
 class Sequences:
