@@ -134,8 +134,9 @@ async def play(
     image: str | None,
     keep: Keep = nobody,
     log_in: LogIn | None = None,
+    now: Callable[[], float] = time.time,
 ) -> int:
-    """Have everything stand in AWS, run the test there, and give the exit code."""
+    """Have everything stand in AWS, run the test there, and give the exit code; `now` is this machine's clock."""
     options, test, bundle = settled.options, settled.test, settled.bundle
     screen.show("Preparing AWS Lambda function...")
     screen.show(bundle_table(bundle.files, bundle.packages))
@@ -149,7 +150,7 @@ async def play(
         desired = await heeding(inbox, _desired(settled, reach, image))
         standing = await heeding(inbox, stack.enter_async_context(provisioned(reach, desired)))
         cloud = AwsCloud(reach, standing)
-        ahead = await heeding(inbox, compare_clock(reach, now=time.time))
+        ahead = await heeding(inbox, compare_clock(reach, now=now))
         if ahead:
             screen.warn(plain_lines(wrong_clock(ahead)))
 
@@ -157,7 +158,7 @@ async def play(
             return await cloud.get(stop_key(test.run_id)) is not None
 
         await stack.enter_async_context(heeding_elsewhere(inbox, asked_elsewhere))
-        await heeding(inbox, upload(reach, standing.bucket, bundle.digest, bundle.archive, now=time.time()))
+        await heeding(inbox, upload(reach, standing.bucket, bundle.digest, bundle.archive, now=now()))
         screen.show(_standing_lines(standing) + "\n")
         ground = Ground(
             run_id=test.run_id,
@@ -180,7 +181,7 @@ async def play(
             told = {**_facts(settled, desired.function), **_costs(cost_so_far(), settled.estimate)}
             return {**told, "clockAhead": ahead}
 
-        clock = by_aws(time.time, ahead)
+        clock = by_aws(now, ahead)
         stage = Stage(workers, screen, inbox, clock, announced=True, facts=facts, keep=keep)
         code = await tell(test, stage)
         screen.show("\n" + cost_lines(cost_so_far(), emulated=options.emulate is not None))

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_lambda_platform import run
 
+from cloud_on_paper import PaperCloud, Part
 from conversations import (
     T0,
     Conversation,
@@ -33,7 +35,7 @@ from grapeshot_launcher.results.collect import Collector, WorkerId
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.settle import settle
 from grapeshot_worker.errors import GrapeshotError
-from grapeshot_worker.messages import Failed, Finished
+from grapeshot_worker.messages import Failed, Finished, Message, Ready
 from grapeshot_worker.metrics.period import Period, by_window
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.plan import Assignment
@@ -46,7 +48,7 @@ config:
   phases: [{duration: 30, arrivalCount: 61}]
 scenarios: [{flow: [{get: {url: /}}]}]
 """
-EXAMPLES = settings(max_examples=100, deadline=None)
+EXAMPLES = settings(max_examples=200, deadline=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +96,6 @@ def heard(test: Test, run: Conversation, delivery: Delivery) -> Heard:
     mail, bucket = carried(everybody, delivery), totals_left(everybody, delivery)
     refused = None if delivery.refused is None else everybody[delivery.refused % len(everybody)].worker
     collector = Collector(test.run_id, test.workers)
-    for generation in range(1, run.started):
-        collector.relieved(generation)
     shown: list[Period] = []
     for number, text in enumerate(mail.texts):
         now = T0 + 60.0 * number / len(mail.texts)
@@ -106,7 +106,7 @@ def heard(test: Test, run: Conversation, delivery: Delivery) -> Heard:
             collector.give_up(number % test.workers)
 
     def left(assignment: Assignment) -> Finished | Failed | None:
-        worker = WorkerId.of(assignment)
+        worker = WorkerId(assignment.generation, assignment.index)
         if worker == refused:
             raise GrapeshotError("expired")
         last = unpack(bucket[worker]) if worker in bucket else None
@@ -220,3 +220,38 @@ def test_periods_are_shown_once_and_in_order(test: Test, run: Conversation, deli
     assert starts + rest == sorted(set(starts + rest))
     newest = max(starts, default=0)
     assert rest == [period.start for period in told.report.periods if period.start > newest]
+
+
+# ---- the same through the platform: pollers, gaps, the probe, and the wait for what comes late ----
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    fates=st.lists(st.sampled_from([[0.0]] * 6 + [[], [0.0, 3.0], [6.0], [40.0]]), min_size=3, max_size=12),
+    kept=st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_a_run_over_such_a_queue(
+    tmp_path_factory: pytest.TempPathFactory, fates: list[list[float]], kept: list[bool]
+) -> None:
+    """Whatever the queue does after Ready, the books balance, and a run that passes has counted every user."""
+
+    def queue(message: Message) -> list[float]:
+        return (
+            [0.0]
+            if isinstance(message, Ready)
+            else fates[(message.sequence * 3 + message.index) % len(fates)]
+        )
+
+    paper = PaperCloud(part=lambda i: Part(keeps_totals=kept[i.index]), queue=queue)
+    told = run(tmp_path_factory.mktemp("run"), paper, workers=3)
+    ours = told.report["grapeshot"]
+    books = ours["books"]
+
+    assert books["balanced"]
+    assert books["planned"] == books["started"] + books["lost"] == 20
+    counted = told.report["aggregate"]["counters"].get("vusers.created", 0)
+    if all(kept) or ours["verdict"] == "pass":
+        assert (told.code, counted, books["lost"]) == (0, 20, 0)
+    else:
+        assert (told.code, ours["verdict"]) == (4, "invalid")
+        assert ours["reasons"]
