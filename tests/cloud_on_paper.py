@@ -61,6 +61,7 @@ class PaperCloud:
     records: list[tuple[float, ControlRecord]] = field(default_factory=list)
     renewals: list[float] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
+    invoked: list[float] = field(default_factory=list)  # when, in the same order
     begun: dict[tuple[int, int], float] = field(
         default_factory=dict
     )  # generation, index → AWS's time when the load began
@@ -115,6 +116,7 @@ class PaperCloud:
         await asyncio.sleep(0.1)
         self.invoking -= 1
         invocation = Invocation.from_event(json.loads(payload))
+        self.invoked.append(self.now)
         self.invocations.append(invocation)
         self._actors.append(asyncio.create_task(self._act(invocation)))
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from hypothesis import strategies as st
 
 from grapeshot_launcher.prepare import Test
+from grapeshot_launcher.relay import windows_of
 from grapeshot_launcher.results.collect import WorkerId
 from grapeshot_worker.arrivals import planned
 from grapeshot_worker.chorus import Chorus
@@ -119,7 +120,7 @@ deliveries = st.builds(
 @st.composite
 def conversations(draw: st.DrawFn) -> Conversation:
     """Draw a run: mostly of workers that come to their end, as in life."""
-    generations = 1
+    generations = draw(st.integers(1, 3))
     return Conversation(
         workers=draw(st.integers(1, 6)),
         generations=generations,
@@ -130,8 +131,10 @@ def conversations(draw: st.DrawFn) -> Conversation:
 
 
 def test_for(test: Test, run: Conversation) -> Test:
-    """Give the run's test: its workers."""
-    return replace(test, workers=run.workers)
+    """Give the run's test: its workers, its windows."""
+    windows = windows_of(30.0, lifetime=30.0 / run.generations + 2, lead=1, tail=1)
+    assert len(windows) == run.generations
+    return replace(test, workers=run.workers, windows=windows)
 
 
 test_for.__test__ = False  # type: ignore[attr-defined]
@@ -139,7 +142,7 @@ test_for.__test__ = False  # type: ignore[attr-defined]
 
 def assignments_of(test: Test, run: Conversation) -> list[Assignment]:
     """Give what the workers of all generations that were started are told."""
-    return test.assignments("load", {})
+    return [each for number in range(run.started) for each in test.assignments("load", {}, generation=number)]
 
 
 def lives(test: Test, run: Conversation) -> list[Life]:

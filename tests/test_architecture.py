@@ -32,7 +32,7 @@ LAUNCHER_FLOORS = (
     ("errors",),
     ("options", "results", "cloud", "bundle"),
     ("views", "origin"),
-    ("github", "platforms", "prepare", "screen", "sizing"),
+    ("github", "platforms", "prepare", "relay", "screen", "sizing"),
     ("crew", "settle", "emulation", "prepare_lambda"),
     ("conduct", "signals"),
     ("watch",),

@@ -11,7 +11,8 @@ stop, a worker gets `stop` for its last word. The sections `before` and `after` 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from signal import Signals
 from typing import Any, Literal, Protocol
@@ -19,8 +20,10 @@ from typing import Any, Literal, Protocol
 from grapeshot_launcher.crew import Broken, Crew, Event, Printed, Said, Signalled, Stopper
 from grapeshot_launcher.errors import Interrupted, PartFailed, WorkerFailed, told
 from grapeshot_launcher.platforms import Line
+from grapeshot_launcher.results.collect import WorkerId
 from grapeshot_worker.errors import Exit, GrapeshotError
 from grapeshot_worker.messages import Failed, Finished, Go, Message, Ready, Stop
+from grapeshot_worker.plan import Assignment
 
 SECTION_LIMIT = 900.0  # s
 TICK = 0.5  # s between two looks at the clock
@@ -52,10 +55,13 @@ class Audience(Protocol):
     def tick(self, now: float) -> None:
         """Time went on: at least every TICK seconds."""
 
-    def silent(self, now: float) -> Collection[int]:
+    def silent(self, now: float) -> Collection[WorkerId]:
         """Which workers have said nothing for too long."""
 
-    def lost(self, index: int) -> None:
+    def relieved(self, generation: int) -> None:
+        """One more generation of workers is being started."""
+
+    def lost(self, worker: WorkerId) -> None:
         """A worker was ended; nothing that it still says counts."""
 
     def warned(self, text: str) -> None:
@@ -68,12 +74,18 @@ class Load:
 
     stopped_by: Stopper | None = None
     failures: list[Failed] = field(default_factory=list)
-    ended: set[int] = field(default_factory=set)
+    ended: set[WorkerId] = field(default_factory=set)
     broken: GrapeshotError | None = None
+    late: dict[WorkerId, float] = field(default_factory=dict)  # of a later generation: until when to be ready
 
 
-async def conduct_load(crew: Crew, audience: Audience, *, clock: Callable[[], float]) -> Load:
+async def conduct_load(
+    crew: Crew, audience: Audience, *, clock: Callable[[], float], relay: Sequence[Sequence[Assignment]] = ()
+) -> Load:
     """Make the load with a crew that has just been started; `clock` gives epoch seconds.
+
+    `relay`: what each later generation of workers is told. It is started `lead` seconds before its window, and its
+    workers get the same Go as soon as they are ready; the load goes on without those that are not.
 
     Raises WorkerFailed when a worker can't get ready, Interrupted when the stop comes before the start, and the
     platform's own error when it fails by then: no load was made.
@@ -82,12 +94,21 @@ async def conduct_load(crew: Crew, audience: Audience, *, clock: Callable[[], fl
     start = clock() + crew.limits.start_delay
     crew.send(Go(start_at=start))
     audience.started(start)
-    load = Load()
+    load, coming = Load(), deque(relay)
     stop_limit = 0.0
     ticked = clock()
-    while crew.here:
+    while crew.here or coming:
         event = await crew.next(TICK)
         now = clock()
+        if isinstance(event, Signalled | Broken):
+            coming.clear()
+        while coming and now >= start + coming[0][0].window.start - crew.limits.lead:
+            _relieve(crew, coming.popleft(), load, audience, now=now)
+        if isinstance(event, Said):
+            load.late.pop(event.worker, None)  # who speaks is ready, also where its Ready was lost
+        if isinstance(event, Said) and isinstance(event.message, Ready):
+            reason = load.stopped_by and _reason(load.stopped_by)
+            crew.tell(event.worker, Stop(reason=reason) if reason else Go(start_at=start))
         _take(event, load, audience, now=now)
         if isinstance(event, Signalled) and load.stopped_by is None:
             load.stopped_by, stop_limit = event.signal, now + crew.limits.stop
@@ -154,13 +175,14 @@ async def assemble(
         event = await crew.next(deadline - loop.time())
         match event:
             case None:
+                late = {who.index for who in awaited}
                 raise WorkerFailed(
-                    f"After {limits.ready:.0f} s these workers were not ready: {_names(awaited)} of {len(crew.here)}.",
+                    f"After {limits.ready:.0f} s these workers were not ready: {_names(late)} of {len(crew.here)}.",
                     cause=limits.late_cause,
                     remedy=limits.late_remedy,
-                    workers=awaited,
+                    workers=late,
                 )
-            case Said(index=index, message=Failed() as failed):
+            case Said(worker=who, message=Failed() as failed):
                 if counted:
                     audience.heard(failed, clock())
                 raise WorkerFailed(
@@ -168,10 +190,10 @@ async def assemble(
                     cause=failed.cause,
                     remedy=failed.remedy,
                     exit_code=failed.exit_code,
-                    workers=[index],
+                    workers=[who.index],
                 )
-            case Said(index=index, message=Ready() as ready):
-                awaited.discard(index)
+            case Said(worker=who, message=Ready() as ready):
+                awaited.discard(who)
                 if counted:
                     audience.heard(ready, clock())
             case Broken(error=error):
@@ -184,21 +206,35 @@ async def assemble(
                 pass
 
 
+def _relieve(
+    crew: Crew, assignments: Sequence[Assignment], load: Load, audience: Audience, *, now: float
+) -> None:
+    audience.relieved(assignments[0].generation)
+    load.late.update(dict.fromkeys(map(WorkerId.of, assignments), now + crew.limits.ready))
+    crew.relieve(assignments)
+
+
 def _take(event: Event | None, load: Load, audience: Audience, *, now: float) -> None:
     match event:
         case Printed(line=line):
             audience.printed(line)
-        case Said(index=index, message=Failed()) if index in load.ended:
+        case Said(worker=worker, message=Failed()) if worker in load.ended:
             pass  # how it died is no news: we ended it ourselves
         case Said(message=Failed() as failed):
             load.failures.append(failed)
+            load.late.pop(WorkerId(failed.generation, failed.index), None)
             audience.heard(failed, now)
             audience.warned(f"{failed.message}\n{failed.cause}".rstrip())
         case Broken(error=error):
             load.broken = error
             audience.warned(told(error))
-        case Said(message=message):
+        case Said(worker=who, message=message):
             audience.heard(message, now)
+            if isinstance(message, Finished) and message.tally.cut and load.stopped_by is None:
+                audience.warned(
+                    f"{_named(who)} cut {message.tally.cut} users short: they were still under way when its time"
+                    " was over."
+                )
         case _:
             pass
 
@@ -206,12 +242,22 @@ def _take(event: Event | None, load: Load, audience: Audience, *, now: float) ->
 def _end_hopeless(crew: Crew, load: Load, audience: Audience, *, now: float, stop_limit: float) -> None:
     """End the workers that do not answer a stop in time, and those that have fallen silent."""
     late = crew.here if load.stopped_by is not None and now >= stop_limit else set()
-    for index in sorted((late | (set(audience.silent(now)) & crew.here)) - load.ended):
-        why = "did not answer the stop" if index in late else f"said nothing for {crew.limits.silence:.0f} s"
-        audience.warned(f"Worker {index + 1} {why}: it is ended and counted as lost.")
-        load.ended.add(index)
-        audience.lost(index)
-        crew.kill(index)
+    unready = {who for who, limit in load.late.items() if now >= limit} & crew.here
+    for who in sorted((late | unready | (set(audience.silent(now)) & crew.here)) - load.ended):
+        why = f"said nothing for {crew.limits.silence:.0f} s"
+        if who in late:
+            why = "did not answer the stop"
+        elif who in unready:
+            why = f"was not ready after {crew.limits.ready:.0f} s"
+        audience.warned(f"{_named(who)} {why}: it is ended and counted as lost.")
+        load.ended.add(who)
+        audience.lost(who)
+        crew.kill(who)
+
+
+def _named(who: WorkerId) -> str:
+    of = f" of generation {who.generation + 1}" if who.generation > 0 else ""
+    return f"Worker {who.index + 1}{of}"
 
 
 def _names(indices: Collection[int]) -> str:

@@ -10,15 +10,16 @@ what happens first is seen first. A crew is a context: on leaving it, what still
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from signal import Signals
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from grapeshot_launcher.errors import WorkerFailed
 from grapeshot_launcher.platforms import Limits, Line, Platform, Worker
-from grapeshot_worker.errors import GrapeshotError
+from grapeshot_launcher.results.collect import WorkerId
+from grapeshot_worker.errors import Exit, GrapeshotError
 from grapeshot_worker.messages import Control, Failed, Message
 from grapeshot_worker.plan import Assignment
 
@@ -30,7 +31,7 @@ FAREWELL = 5.0  # s that killed workers get to disappear
 class Said:
     """A worker sent a message."""
 
-    index: int
+    worker: WorkerId
     message: Message
 
 
@@ -38,7 +39,7 @@ class Said:
 class Printed:
     """A worker's hook or `log` step printed a line."""
 
-    index: int
+    worker: WorkerId
     line: Line
 
 
@@ -46,7 +47,7 @@ class Printed:
 class Gone:
     """A worker ended: nothing comes from it after this."""
 
-    index: int
+    worker: WorkerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,14 @@ Inbox = asyncio.Queue[Event]
 
 
 class Crew:
-    """The workers started for some assignments; `here` holds the indices of those that have not gone."""
+    """The workers started for some assignments; `here` holds those that have not gone, and those being started."""
 
     def __init__(self, platform: Platform, assignments: Sequence[Assignment], inbox: Inbox) -> None:
         self._platform, self._assignments, self._inbox = platform, tuple(assignments), inbox
-        self._workers: dict[int, Worker] = {}
-        self._readers: list[asyncio.Task[None]] = []
+        self._workers: dict[WorkerId, Worker] = {}
+        self._readers: set[asyncio.Task[None]] = set()
         self._broken: GrapeshotError | None = None
-        self.here: set[int] = set()
+        self.here: set[WorkerId] = set()
 
     async def __aenter__(self) -> Crew:
         """Start every worker, all at the same time; WorkerFailed if one can't be started."""
@@ -113,17 +114,30 @@ class Crew:
         except TimeoutError:
             return None
         if isinstance(event, Gone):
-            self.here.discard(event.index)
+            self.here.discard(event.worker)
+            self._workers.pop(event.worker, None)  # a long load has many generations
         return event
 
     def send(self, control: Control) -> None:
         """Tell everybody who is still here."""
-        for index in self.here:
-            self._workers[index].send(control)
+        for who in self.here:
+            self.tell(who, control)
 
-    def kill(self, index: int) -> None:
+    def tell(self, who: WorkerId, control: Control) -> None:
+        """Tell one worker; to one that is not there, or not yet, this does nothing."""
+        if who in self._workers:
+            self._workers[who].send(control)
+
+    def kill(self, who: WorkerId) -> None:
         """End one worker at once; its Gone follows."""
-        self._workers[index].kill()
+        if who in self._workers:
+            self._workers[who].kill()
+
+    def relieve(self, assignments: Sequence[Assignment]) -> None:
+        """Start the next generation beside those who are here; who can't be started is heard as Failed."""
+        for assignment in assignments:
+            self.here.add(WorkerId.of(assignment))
+            self._track(self._start_late(assignment))
 
     def kill_all(self) -> None:
         """End everybody at once."""
@@ -131,35 +145,50 @@ class Crew:
             worker.kill()
 
     def _adopt(self, assignment: Assignment, worker: Worker) -> None:
-        index = assignment.index
-        self._workers[index] = worker
-        self.here.add(index)
-        self._readers.append(asyncio.create_task(self._read(assignment, worker)))
+        who = WorkerId.of(assignment)
+        self._workers[who] = worker
+        self.here.add(who)
+        self._track(self._read(assignment, worker))
+
+    def _track(self, work: Coroutine[Any, Any, None]) -> None:
+        reader = asyncio.create_task(work)
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
+
+    async def _start_late(self, assignment: Assignment) -> None:
+        who = WorkerId.of(assignment)
+        try:
+            worker = await self._platform.start(assignment)
+        except (GrapeshotError, OSError) as error:
+            self._inbox.put_nowait(Said(who, _unstarted(assignment, error)))
+            self._inbox.put_nowait(Gone(who))
+        else:
+            self._adopt(assignment, worker)
 
     async def _read(self, assignment: Assignment, worker: Worker) -> None:
-        index, sequence = assignment.index, 0
+        who, sequence = WorkerId.of(assignment), 0
         # What was printed is read to its end before Gone: nothing of it is lost or follows the report.
-        printing = asyncio.create_task(self._relay(index, worker))
+        printing = asyncio.create_task(self._relay(who, worker))
         try:
             async for message in worker.messages():
                 sequence = message.sequence
-                self._inbox.put_nowait(Said(index, message))
+                self._inbox.put_nowait(Said(who, message))
                 del message  # of a thousand workers all last ones would be kept, until the next ones come
             await printing
         except ValueError as error:
             worker.kill()
-            self._inbox.put_nowait(Said(index, _garbled(assignment, sequence + 1, str(error))))
+            self._inbox.put_nowait(Said(who, _garbled(assignment, sequence + 1, str(error))))
         except GrapeshotError as error:
             if self._broken is None:  # every reader meets it: it is told once
                 self._broken = error
                 self._inbox.put_nowait(Broken(error))
         finally:
             printing.cancel()
-            self._inbox.put_nowait(Gone(index))
+            self._inbox.put_nowait(Gone(who))
 
-    async def _relay(self, index: int, worker: Worker) -> None:
+    async def _relay(self, who: WorkerId, worker: Worker) -> None:
         async for line in worker.output():
-            self._inbox.put_nowait(Printed(index, line))
+            self._inbox.put_nowait(Printed(who, line))
 
     async def _dismiss(self) -> None:
         self.kill_all()
@@ -182,6 +211,21 @@ class Crew:
         ]
         for event in signals:
             self._inbox.put_nowait(event)
+
+
+def _unstarted(assignment: Assignment, error: Exception) -> Failed:
+    told = error if isinstance(error, GrapeshotError) else GrapeshotError(str(error), exit_code=Exit.WORKER)
+    return Failed(
+        run_id=assignment.run_id,
+        generation=assignment.generation,
+        index=assignment.index,
+        sequence=1,
+        message=f"Worker {assignment.index + 1} of generation {assignment.generation + 1} could not be started:"
+        f" {told.message}",
+        cause=told.cause,
+        remedy=told.remedy,
+        exit_code=told.exit_code,
+    )
 
 
 def _garbled(assignment: Assignment, sequence: int, reason: str) -> Failed:

@@ -19,7 +19,7 @@ from grapeshot_launcher.results.earlier import EarlierRun, read_earlier
 from grapeshot_worker.arrivals import planned
 from grapeshot_worker.errors import Problem
 from grapeshot_worker.languages import fault_finder
-from grapeshot_worker.plan import Assignment, Part, Plan, Share
+from grapeshot_worker.plan import Assignment, Part, Plan, Share, Window
 from grapeshot_worker.script.expression import expression_problem
 from grapeshot_worker.script.functions import builtin_functions
 from grapeshot_worker.script.load import ScriptOptions, load_script, with_dotenv
@@ -28,6 +28,7 @@ from grapeshot_worker.script.parse import parse_script
 
 RUN_ID_LETTERS = "3456789abcdefghjkmnpqrtwxyz"  # no two of them look alike
 RUN_ID_LENGTHS = (4, 29, 4)
+WHOLE = Window()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,11 +49,17 @@ class Test:
     environ: Mapping[str, str]
     report: Path | None
     copies: bool = False
+    windows: tuple[Window, ...] = (WHOLE,)  # of the load, each for one generation of workers
     thresholds: tuple[Check, ...] = ()  # beyond the script's own checks
     baseline: EarlierRun | None = None  # to compare with
 
-    def assignments(self, part: Part, variables: Mapping[str, object]) -> list[Assignment]:
-        """Give what each worker of a part is told; the sections around the load take one worker."""
+    def assignments(
+        self, part: Part, variables: Mapping[str, object], *, generation: int = 0
+    ) -> list[Assignment]:
+        """Give what each worker of a part is told; the sections around the load take one worker.
+
+        Each generation of workers makes one window of the load.
+        """
         count = self.workers if part == "load" else 1
         copies = self.copies and part == "load"
         return [
@@ -62,15 +69,17 @@ class Test:
                 share=Share() if copies else Share(index, count),
                 copy=index if copies else None,
                 part=part,
+                window=self.windows[generation] if part == "load" else Window(),
+                generation=generation,
                 variables=dict(variables),
             )
             for index in range(count)
         ]
 
-    def planned(self) -> dict[int, int]:
-        """Count the users that each worker is to start."""
+    def planned(self, window: Window = WHOLE) -> dict[int, int]:
+        """Count the users that the workers of each share are to start, in a window or the whole load."""
         return {
-            each.index: planned(Plan(self.plan.phases, each.seed), each.share)
+            each.index: planned(Plan(self.plan.phases, each.seed), each.share, window)
             for each in self.assignments("load", {})
         }
 

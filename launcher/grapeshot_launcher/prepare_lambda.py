@@ -17,16 +17,23 @@ from grapeshot_launcher.errors import SettingsRefused
 from grapeshot_launcher.options import LambdaOptions
 from grapeshot_launcher.platforms import Limits
 from grapeshot_launcher.platforms.lambda_ import flush_interval
-from grapeshot_launcher.prepare import Test, prepare
+from grapeshot_launcher.prepare import WHOLE, Test, prepare
+from grapeshot_launcher.relay import windows_of
 from grapeshot_launcher.results.cost import Estimate, Tariff, estimate
 from grapeshot_launcher.sizing import size, user_weight
 from grapeshot_launcher.views.plan import number, plural
 from grapeshot_worker.arrivals import duration
+from grapeshot_worker.plan import Window
 from grapeshot_worker.script.load import with_dotenv
 
 READY, READY_IN_VPC = 120.0, 240.0  # s for cold starts, and for network interfaces
 START_DELAY = 4.0  # s from Go to the start: every worker looks at the record once a second
 KEPT = 60.0  # s of a worker's time for its start and its end
+LEAD = 90.0  # s that a generation of workers is started before its window
+TAIL = (
+    120.0  # s of its time after its window, for users that are still under way; the worker keeps 15 s of them
+)
+SHORTEST = 300  # s of a worker's time that a load of several generations takes at least
 MARGIN = 20.0  # s of that for the end: the last users, the last messages
 SILENCE = 60.0  # s
 STOP = (
@@ -69,6 +76,7 @@ def settle_run(
     if problems:
         raise SettingsRefused("\n".join(problems))
     test = prepare(options.run, environ=environ, now=now, cpus=1)
+    test = replace(test, windows=cut_for(options, duration(test.plan)))
     limits = limits_of(options, duration(test.plan))
     why = ""
     if options.count is not None:
@@ -125,22 +133,36 @@ def _estimate(options: LambdaOptions, test: Test, limits: Limits) -> Estimate:
     return expected
 
 
-def limits_of(options: LambdaOptions, seconds: float) -> Limits:
-    """Give the limits of workers whose load lasts so many seconds; SettingsRefused when it is too long for them.
+def cut_for(options: LambdaOptions, seconds: float) -> tuple[Window, ...]:
+    """Cut a load of so many seconds into windows that workers live through; SettingsRefused when they live too short.
 
-    A worker's time runs from its start. What it needs to get ready must leave enough for the load.
+    A load that fits into one worker's time stays whole.
     """
     longest = options.timeout - KEPT
-    if seconds > longest:
+    if seconds <= longest:
+        return (WHOLE,)
+    if options.timeout < SHORTEST:
         raise SettingsRefused(
-            f"The script's phases last {number(seconds)} s, which is too long for workers on AWS Lambda.",
-            cause=f"A worker lives {options.timeout} s (--timeout, 900 at most), of which {number(KEPT)} s are kept"
-            " for its start and its end.",
-            remedy=f"Shorten the phases to {number(max(longest, 0.0))} s, or run the script with `grapeshot run`.",
+            f"The script's phases last {number(seconds)} s, which is too long for workers that live"
+            f" {options.timeout} s.",
+            cause=f"Of a worker's time (--timeout) {number(KEPT)} s are kept for its start and its end; to be relieved"
+            f" by others it must live {SHORTEST} s or more.",
+            remedy=f"Raise --timeout (900 at most), or shorten the phases to {number(max(longest, 0.0))} s.",
         )
+    return windows_of(seconds, lifetime=options.timeout, lead=LEAD, tail=TAIL)
+
+
+def limits_of(options: LambdaOptions, seconds: float) -> Limits:
+    """Give the limits of workers of a load of so many seconds; SettingsRefused when they live too short for it.
+
+    A worker's time runs from its start. What it needs to get ready must leave enough for its window of the load.
+    """
+    windows = cut_for(options, seconds)
     ready = READY_IN_VPC if options.subnet_ids else READY
+    kept = MARGIN if len(windows) == 1 else TAIL
     return Limits(
-        ready=min(ready, options.timeout - seconds - START_DELAY - MARGIN),
+        ready=min(ready, options.timeout - seconds / len(windows) - START_DELAY - kept),
+        lead=LEAD,
         silence=SILENCE,
         stop=STOP,
         start_delay=START_DELAY,

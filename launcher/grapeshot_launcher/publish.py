@@ -41,7 +41,9 @@ from grapeshot_launcher.views.console import (
     verdict_lines,
 )
 from grapeshot_launcher.views.report_json import report_file
+from grapeshot_worker.messages import Tally
 from grapeshot_worker.metrics.report import Totals
+from grapeshot_worker.plan import Window
 
 STOPS: dict[Stopper, Stopped] = {
     Signals.SIGINT: "interrupted",
@@ -70,7 +72,7 @@ def make_report(
     periods = collector.periods()
     totals = Totals.of(periods)
     checks = () if load.stopped_by else run_checks(test.checks, totals)
-    books = Books.of(test.planned(), collector.tallies(), collector.finished())
+    books = _books(test, load, collector)
     ends = tuple(replace(end, ahead=(clocks or {}).get(end.worker)) for end in collector.ends())
     verdict = judge(
         ends=ends,
@@ -96,6 +98,18 @@ def make_report(
         settings=_settings(test, facts),
     )
     return report if test.baseline is None else replace(report, comparison=compare(report, test.baseline))
+
+
+def _books(test: Test, load: Load, collector: Collector) -> Books:
+    """Keep the books over all generations: what a stop left to those not started is dropped, else it is lost."""
+    tallies, finished = collector.tallies(), collector.complete()
+    left = test.windows[collector.generations :]
+    if left and load.stopped_by is None:
+        finished = set()
+    elif left:
+        for index, users in test.planned(Window(left[0].start)).items():
+            tallies[index] = tallies.get(index, Tally()) + Tally(planned=users, unstarted=users)
+    return Books.of(test.planned(), tallies, finished)
 
 
 def make_refusal(

@@ -124,10 +124,10 @@ async def tell(test: Test, stage: Stage) -> int:
     watch = Watch(test, stage.screen, stage.platform.limits)
     variables = await _section("before", test, stage, watch, {}) if test.script.before else {}
     began = stage.clock()
-    assignments = test.assignments("load", variables)
+    relay = [test.assignments("load", variables, generation=each) for each in range(len(test.windows))]
     try:
-        async with Crew(stage.platform, assignments, stage.inbox) as crew:
-            load = await conduct_load(crew, watch, clock=stage.clock)
+        async with Crew(stage.platform, relay[0], stage.inbox) as crew:
+            load = await conduct_load(crew, watch, clock=stage.clock, relay=relay[1:])
     except Interrupted:
         await _after_all(test, stage, watch, variables)
         raise
@@ -140,7 +140,8 @@ async def tell(test: Test, stage: Stage) -> int:
         await _after_all(test, stage, watch, variables)
         raise
     ended = stage.clock()
-    await settle(watch.collector, stage.platform, assignments)
+    started = [each for generation in relay[: watch.collector.generations] for each in generation]
+    await settle(watch.collector, stage.platform, started)
     watch.over(ended, stopped=load.stopped_by is not None)
     failure = load.broken
     if test.script.after and load.stopped_by is None and failure is None:

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from grapeshot_launcher.platforms import Platform
-from grapeshot_launcher.results.collect import Collector
+from grapeshot_launcher.results.collect import Collector, WorkerId
 from grapeshot_launcher.results.windows import Windows
 from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.messages import Failed, Finished
@@ -24,22 +24,24 @@ AT_ONCE = 16  # totals in memory and on their way: a thousand at a time would be
 
 async def settle(collector: Collector, platform: Platform, assignments: Sequence[Assignment]) -> None:
     """Read what is missing, if anything is; what can't be read stays missing."""
-    doubtful = collector.doubtful()
+    started = range(collector.generations)
+    doubtful = {WorkerId(g, index) for g in started for index in collector.doubtful(generation=g)}
     if not doubtful:
         return
-    everybody = {each.index for each in assignments}
+    everybody = set(map(WorkerId.of, assignments))
     found = False
     try:
-        async for last in _read(platform, [a for a in assignments if a.index in doubtful]):
+        async for last in _read(platform, [a for a in assignments if WorkerId.of(a) in doubtful]):
             collector.conclude(last)
             found = True
-        if not found or collector.finished() != everybody:
+        finished = {WorkerId(g, index) for g in started for index in collector.finished(generation=g)}
+        if not found or finished != everybody:
             return
         whole = Windows()
-        merged: set[int] = set()
+        merged: set[WorkerId] = set()
         async for last in _read(platform, assignments):
             if isinstance(last, Finished):
-                merged.add(last.index)
+                merged.add(WorkerId(last.generation, last.index))
                 for period in last.periods:
                     whole.add(period)
     except GrapeshotError:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from grapeshot_launcher.platforms import Limits, Line
 from grapeshot_launcher.prepare import Test
-from grapeshot_launcher.results.collect import Collector
+from grapeshot_launcher.results.collect import Collector, WorkerId
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.views.console import period_block, phase_line, plain_lines
 from grapeshot_launcher.views.plan import plural
@@ -20,6 +20,7 @@ from grapeshot_worker.messages import Message
 from grapeshot_worker.plan import Plan
 from grapeshot_worker.script.model import Phase
 
+LIVING = 3  # generations at work at once: one that ends, one, and one that begins
 TOLD_DELAY = 1.0  # s: who waits this long for the start is told of it
 
 Turn = tuple[float, Literal["started", "completed"], Phase]  # seconds from the start
@@ -59,15 +60,25 @@ class Watch:
         """Tell a person something at once."""
         self._screen.warn(plain_lines(text))
 
-    def lost(self, index: int) -> None:
-        """Wait no longer for a worker."""
-        self.collector.give_up(index)
+    def relieved(self, generation: int) -> None:
+        """Expect the workers of one more generation."""
+        self.collector.relieved(generation)
 
-    def silent(self, now: float) -> set[int]:
+    def lost(self, worker: WorkerId) -> None:
+        """Wait no longer for a worker."""
+        self.collector.give_up(worker.index, generation=worker.generation)
+
+    def silent(self, now: float) -> set[WorkerId]:
         """Give the workers that have said nothing for too long; before the start they have nothing to say."""
         if self.start is None or now - self.start <= self._limits.silence:
             return set()
-        return self.collector.silent(now, self._limits.silence)
+        started = self.collector.generations
+        generations = range(max(0, started - LIVING), started)
+        return {
+            WorkerId(generation, index)
+            for generation in generations
+            for index in self.collector.silent(now, self._limits.silence, generation=generation)
+        }
 
     def tick(self, now: float) -> None:
         """Show what has become due by this moment (epoch seconds)."""

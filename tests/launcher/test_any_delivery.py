@@ -96,6 +96,8 @@ def heard(test: Test, run: Conversation, delivery: Delivery) -> Heard:
     mail, bucket = carried(everybody, delivery), totals_left(everybody, delivery)
     refused = None if delivery.refused is None else everybody[delivery.refused % len(everybody)].worker
     collector = Collector(test.run_id, test.workers)
+    for generation in range(1, run.started):
+        collector.relieved(generation)
     shown: list[Period] = []
     for number, text in enumerate(mail.texts):
         now = T0 + 60.0 * number / len(mail.texts)
@@ -106,7 +108,7 @@ def heard(test: Test, run: Conversation, delivery: Delivery) -> Heard:
             collector.give_up(number % test.workers)
 
     def left(assignment: Assignment) -> Finished | Failed | None:
-        worker = WorkerId(assignment.generation, assignment.index)
+        worker = WorkerId.of(assignment)
         if worker == refused:
             raise GrapeshotError("expired")
         last = unpack(bucket[worker]) if worker in bucket else None

@@ -14,6 +14,7 @@ from grapeshot_launcher.conduct import Load, conduct_load, conduct_section
 from grapeshot_launcher.crew import Crew, Inbox, Signalled, Stopper
 from grapeshot_launcher.errors import Interrupted, PartFailed, WorkerFailed
 from grapeshot_launcher.platforms import Line
+from grapeshot_launcher.results.collect import WorkerId
 from grapeshot_worker.messages import Failed, Finished, Go, Message, Progress, Ready, Stop, Tally
 from grapeshot_worker.plan import Assignment, Share
 from grapeshot_worker.script.model import ScriptSource
@@ -30,9 +31,10 @@ class Notes:
     start: float = 0.0
     messages: list[Message] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    relief: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     ticks: list[float] = field(default_factory=list)
-    given_up: list[int] = field(default_factory=list)
+    given_up: list[WorkerId] = field(default_factory=list)
 
     def started(self, at: float) -> None:
         self.start = at
@@ -46,11 +48,14 @@ class Notes:
     def tick(self, now: float) -> None:
         self.ticks.append(now)
 
-    def lost(self, index: int) -> None:
-        self.given_up.append(index)
+    def relieved(self, generation: int) -> None:
+        self.relief.append(generation)
 
-    def silent(self, now: float) -> list[int]:
-        return [index for index, since in self.quiet.items() if now >= since]
+    def lost(self, worker: WorkerId) -> None:
+        self.given_up.append(worker)
+
+    def silent(self, now: float) -> list[WorkerId]:
+        return [WorkerId(0, index) for index, since in self.quiet.items() if now >= since]
 
     def warned(self, text: str) -> None:
         self.warnings.append(text)
@@ -193,8 +198,8 @@ def test_a_silent_worker_is_ended_and_named() -> None:
         notes=Notes(quiet={1: 1030.0}),
     )
 
-    assert played.load.ended == {1}
-    assert played.notes.given_up == [1]
+    assert played.load.ended == {WorkerId(0, 1)}
+    assert played.notes.given_up == [WorkerId(0, 1)]
     assert played.platform.workers[1].killed
     assert played.notes.warnings == ["Worker 2 said nothing for 30 s: it is ended and counted as lost."]
 
@@ -222,7 +227,7 @@ def test_who_does_not_answer_a_stop_is_ended() -> None:
 
     played = play(part, signals={2.0: Signals.SIGINT})
 
-    assert played.load.ended == {1}
+    assert played.load.ended == {WorkerId(0, 1)}
     assert played.end == pytest.approx(4.5, abs=0.5)
     assert "Worker 2 did not answer the stop: it is ended and counted as lost." in played.notes.warnings
 

@@ -32,7 +32,7 @@ from grapeshot_launcher.signals import heeding_elsewhere
 from grapeshot_worker.errors import CloudError
 from grapeshot_worker.invocation import Invocation, stop_key
 from grapeshot_worker.messages import Failed, Finished, Message, Progress, Ready, Tally
-from grapeshot_worker.plan import Assignment, Share
+from grapeshot_worker.plan import Assignment, Share, Window
 from virtual_time import run_virtually
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -83,13 +83,15 @@ def run(
     letters: Mapping[float, str] | None = None,
     asked: float | None = None,
     timeout: float = 900.0,
+    windows: tuple[Window, ...] = (Window(),),
+    limits: Limits = LIMITS,
     clock: Callable[[], float] | None = None,
 ) -> Told:
     """Tell a run on virtual time; `signals` and `letters` of others come at seconds from its beginning.
 
     So does the word of another machine, `asked`, that it should stop. `clock` is the launcher's, by default AWS's.
     """
-    test = test_of(tmp_path, workers=workers, copies=copies, script=script)
+    test = replace(test_of(tmp_path, workers=workers, copies=copies, script=script), windows=windows)
     out, err = io.StringIO(), io.StringIO()
 
     async def main() -> tuple[int, PaperCloud, float, list[WorkerTime], int]:
@@ -101,8 +103,8 @@ def run(
             )
             == 10
         ):
-            planned = test.planned()
-            paper.users = lambda i: planned[i.index] if i.part == "load" else 0
+            planned = [test.planned(window) for window in windows]
+            paper.users = lambda i: planned[i.generation][i.index] if i.part == "load" else 0
         loop = asyncio.get_running_loop()
         inbox: Inbox = asyncio.Queue()
         for seconds, signal in (signals or {}).items():
@@ -124,7 +126,7 @@ def run(
             workers=workers,
             processes=2,
             timeout=timeout,
-            limits=LIMITS,
+            limits=limits,
         )
         before = asyncio.all_tasks()
         try:

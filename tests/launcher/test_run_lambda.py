@@ -15,7 +15,7 @@ from grapeshot_launcher.cloud.tags import TagsRefused
 from grapeshot_launcher.crew import Inbox, Signalled
 from grapeshot_launcher.errors import Interrupted, SettingsRefused
 from grapeshot_launcher.options import LambdaOptions, RunOptions
-from grapeshot_launcher.prepare_lambda import Settled, limits_of, settle_run
+from grapeshot_launcher.prepare_lambda import LEAD, TAIL, Settled, limits_of, settle_run
 from grapeshot_launcher.results.cost import Cost
 from grapeshot_launcher.run_lambda import heeding
 from grapeshot_launcher.sizing import size, user_weight
@@ -132,8 +132,25 @@ def test_getting_ready_leaves_time_for_the_load(
     assert limits_of(replace(OPTIONS, timeout=timeout, subnet_ids=subnets), seconds).ready == ready
 
 
-@pytest.mark.parametrize(("timeout", "duration"), [(900, 841), (300, 241)])
-def test_a_load_that_outlives_its_workers_is_refused(tmp_path: Path, timeout: int, duration: int) -> None:
+@pytest.mark.parametrize(
+    ("timeout", "duration", "windows"), [(900, 840, 1), (900, 841, 2), (900, 86400, 126)]
+)
+def test_a_load_that_outlives_its_workers_is_cut_into_windows(
+    tmp_path: Path, timeout: int, duration: int, windows: int
+) -> None:
+    """Each generation of workers makes one; each has time to get ready before it and for its users behind it."""
+    test = settled(tmp_path, phase=f"{{duration: {duration}, arrivalRate: 1}}", timeout=timeout).test
+    longest = max((w.end - w.start for w in test.windows[:-1]), default=0.0)
+
+    assert len(test.windows) == windows
+    assert longest + LEAD + TAIL <= timeout
+    assert sum(sum(test.planned(window).values()) for window in test.windows) == test.users == duration
+
+
+@pytest.mark.parametrize(("timeout", "duration"), [(60, 1), (299, 240)])
+def test_a_load_that_outlives_workers_of_a_short_life_is_refused(
+    tmp_path: Path, timeout: int, duration: int
+) -> None:
     """With the longest one that fits."""
     with pytest.raises(SettingsRefused) as caught:
         settled(tmp_path, phase=f"{{duration: {duration}, arrivalRate: 1}}", timeout=timeout)

@@ -205,6 +205,20 @@ def test_in_sequence_rows_come_in_order_and_round_again() -> None:
     assert [draw()["id"] for _ in range(7)] == [0, 1, 2, 3, 4, 0, 1]
 
 
+@settings(deadline=None)
+@given(rows=st.integers(1, 7), drawn=st.integers(0, 30), count=st.integers(1, 3), index=st.integers(0, 2))
+def test_a_sequence_goes_on_behind_the_rows_that_were_drawn(
+    rows: int, drawn: int, count: int, index: int
+) -> None:
+    """A later generation's first row is the one that an unbroken sequence would give next."""
+    source, index = payload([(k, f"n{k}") for k in range(rows)], sequence=True), index % count
+    unbroken = Drawer(source, index, count, random.Random(3))
+    expected = [unbroken.draw()["id"] for _ in range(drawn + 5)][drawn:]
+    later = Drawer(source, index, count, random.Random(3), drawn=drawn)
+
+    assert [later.draw()["id"] for _ in range(5)] == expected
+
+
 def test_at_random_every_row_of_the_share_comes_up_and_no_other() -> None:
     """Random drawing is with replacement, over the share's own rows."""
     draw = drawer(payload(ROWS), 1, 2).draw

@@ -444,6 +444,30 @@ def test_the_load_is_stopped_before_aws_ends_the_worker(tmp_path: Path) -> None:
     assert stage.cloud.messages[-2].tally.unstarted == 6
 
 
+@pytest.mark.parametrize(
+    ("tally", "state"),
+    [
+        (Tally(planned=3, started=3, completed=2, cut=1), "finished"),
+        (Tally(planned=3, started=2, completed=2, unstarted=1), "failed"),
+    ],
+)
+def test_a_relieved_worker_cuts_its_users_at_its_deadline(tmp_path: Path, tally: Tally, state: str) -> None:
+    """Its users are counted as cut and it has finished; that it could not start all of them would be a failure."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        worker = endless(assignment)
+        worker.on_stop = [finished(assignment, 9, after=0.1, tally=tally)]
+        return worker
+
+    relayed = replace(INVOCATION, window=(0.0, 20.0))
+    stage = Stage(tmp_path / "home", timeline={2: GO}, part=part, invocation=relayed, remaining=100)
+
+    assert stage.play().state == state
+    assert 100 - MARGIN <= stage.took < 100 - MARGIN + 2
+    assert isinstance(stage.last, Finished if state == "finished" else Failed)
+    assert isinstance(stage.last, Failed) or stage.last.tally.cut == 2  # one in each process
+
+
 def test_a_failed_process_fails_the_worker(tmp_path: Path) -> None:
     """In its own words; the others are stopped and what they measured is told."""
 

@@ -67,6 +67,11 @@ class Chorus:
         return len(self._facts) == len(self._tallies)
 
     @property
+    def unstarted(self) -> int:
+        """How many users were due and not started, as far as the processes have told."""
+        return self._tally().unstarted
+
+    @property
     def news(self) -> bool:
         """Whether something was measured that no message has told."""
         return bool(self._new)

@@ -55,6 +55,11 @@ class Invocation:
         """Which copy of the whole load the worker is, for its Assignments; None where the load is shared."""
         return self.index if self.copies and self.part == "load" else None
 
+    @property
+    def relayed(self) -> bool:
+        """Whether it makes one of several windows of the load: then others come before it or after it."""
+        return self.window != (0.0, None)
+
     def to_json(self) -> str:
         """Give the payload of the invocation."""
         return json.dumps(asdict(self))

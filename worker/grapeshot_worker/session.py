@@ -35,7 +35,7 @@ from grapeshot_worker.messages import (
 from grapeshot_worker.metrics.period import Period
 from grapeshot_worker.metrics.recorder import Recorder
 from grapeshot_worker.metrics.sketch import Sketch
-from grapeshot_worker.plan import Assignment, Plan
+from grapeshot_worker.plan import Assignment, Plan, Window
 from grapeshot_worker.script.model import TestScript
 from grapeshot_worker.script.parse import parse_script
 from grapeshot_worker.script.payload import Drawer
@@ -162,7 +162,10 @@ class Session:
             results=Results(self._print, clock),
             base={**base_variables(script, self._environ), **assignment.variables},
         )
-        drawers = [Drawer(p, share.index, share.count, rng) for p in script.payloads]
+        # One draw for each arrival: those before the window were drawn by an earlier generation.
+        earlier = Window(0.0, assignment.window.start)
+        drawn = planned(Plan(script.phases, assignment.seed), share, earlier)
+        drawers = [Drawer(p, share.index, share.count, rng, drawn=drawn) for p in script.payloads]
         return script, engine, Cast(engine, drawers)
 
     async def _start_moment(self) -> float | None:

@@ -105,6 +105,7 @@ class Shift:
         self._next_flush = math.inf
         self._heard = [now] * self._voices
         self._failure: GrapeshotError | None = None
+        self._due = False  # its time was over while users were under way
 
     async def run(self) -> Outcome:
         """Do the work and give its outcome; every fault becomes a Failed."""
@@ -226,7 +227,10 @@ class Shift:
             if now >= self._phase_end:
                 self._kill_all()
             return
-        if (error := self._hopeless(now)) is not None:
+        if self._invocation.relayed and self._phase == "running" and now >= self._end - MARGIN:
+            self._due = True  # its arrivals are over, the next generation has taken them up: users are cut
+            self._stop("asked")
+        elif (error := self._hopeless(now)) is not None:
             self._fail(error)
         elif now >= self._next_flush and not self._courier.busy:
             self._next_flush = now + self._invocation.flush_interval
@@ -296,6 +300,8 @@ class Shift:
             self._take(self._inbox.get_nowait())
         if self._failure is None and not self._chorus.all_finished:
             self._failure = faults.unanswered(self._name, STOP_LIMIT)
+        if self._failure is None and self._due and self._chorus.unstarted:
+            self._failure = faults.out_of_time(self._name, MARGIN)  # it was too late for its own arrivals
         until = max(self._loop.time() + 1, min(self._loop.time() + RETRY_LIMIT, self._end - 2))
         if self._chorus.news:
             self._send(self._chorus.progress())

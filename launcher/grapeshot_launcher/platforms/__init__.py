@@ -25,6 +25,7 @@ class Limits:
     silence: float = 30.0  # between two messages under load
     stop: float = 2.0  # for the last word after a stop
     start_delay: float = 0.25  # from Go to the start: every worker has read it by then
+    lead: float = 60.0  # that a later generation of workers is started before its window
     late_cause: str = "The machine is overloaded, or the script's hooks wait while they load."
     late_remedy: str = "Use fewer workers (--workers); let hooks wait inside functions, not at import."
 

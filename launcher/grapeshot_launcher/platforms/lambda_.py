@@ -200,6 +200,10 @@ class Lambda:
         loop = asyncio.get_running_loop()
         worker = LambdaWorker(invocation, self._control, loop.time())
         self._workers[invocation.generation, invocation.index] = worker
+        if invocation.index == 0 and invocation.generation > 0:  # a long load has many generations
+            self._workers = {
+                who: each for who, each in self._workers.items() if not (each.ended and each.done)
+            }
         async with self._invoking:
             await self._cloud.invoke(invocation.to_json())
         worker.invoked = worker.heard = loop.time()

@@ -25,6 +25,7 @@ from typing import Any, Final, Literal, assert_never
 from grapeshot_launcher.results.windows import Windows
 from grapeshot_worker.messages import Facts, Failed, Finished, Message, Progress, Ready, Tally
 from grapeshot_worker.metrics.period import WINDOW_MS, Period
+from grapeshot_worker.plan import Assignment
 
 LIVE_SECONDS: Final = 10.0  # long enough to hold a report of every worker, short enough to follow a ramp
 
@@ -46,6 +47,11 @@ class WorkerId:
         return f"worker {self.index + 1}" + (
             f" of generation {self.generation + 1}" if self.generation > 0 else ""
         )
+
+    @staticmethod
+    def of(assignment: Assignment) -> WorkerId:
+        """Say who works on an assignment."""
+        return WorkerId(assignment.generation, assignment.index)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +147,7 @@ class Collector:
     """Takes the messages of one run; `since`: when the workers were asked to start (epoch seconds)."""
 
     def __init__(self, run_id: str, workers: int, *, since: float = math.inf) -> None:
+        self.generations = 1  # started so far
         self._run_id, self._workers, self._since = run_id, workers, since
         self._states: dict[WorkerId, _State] = {}
         self._windows = Windows()
@@ -151,6 +158,10 @@ class Collector:
         self._requests = 0
         self._errors: Counter[str] = Counter()
         self._recent: deque[tuple[float, int]] = deque()
+
+    def relieved(self, generation: int) -> None:
+        """Take note of a generation that was started: its workers are awaited from now on."""
+        self.generations = max(self.generations, generation + 1)
 
     # ---- taking ----
 
@@ -232,10 +243,10 @@ class Collector:
             state.tally, state.facts = last.tally, last.facts
             self._variables |= last.variables
 
-    def replace(self, periods: Iterable[Period], *, generation: int = 0) -> None:
+    def replace(self, periods: Iterable[Period]) -> None:
         """Put periods merged from the totals of all workers in place of what came in messages: nothing is missing."""
         self._windows = Windows(periods)
-        for state in self._of(generation).values():
+        for state in self._states.values():
             state.sequences, state.last = Sequences(), 0
 
     # ---- the workers ----
@@ -247,6 +258,10 @@ class Collector:
     def finished(self, *, generation: int = 0) -> set[int]:
         """Give the workers that have sent their last message."""
         return {worker.index for worker, state in self._of(generation).items() if state.facts is not None}
+
+    def complete(self) -> set[int]:
+        """Give the shares whose workers, of every generation started, have sent their last message."""
+        return set.intersection(*(self.finished(generation=each) for each in range(self.generations)))
 
     def failed(self, *, generation: int = 0) -> set[int]:
         """Give the workers that can't go on."""
@@ -269,7 +284,7 @@ class Collector:
 
     def ends(self) -> tuple[WorkerEnd, ...]:
         """Give every worker's end, by generation and index; who hasn't ended by now is lost."""
-        everyone = self._states.keys() | self._first_generation()
+        everyone = self._states.keys() | self._everyone()
         return tuple(self._end(worker) for worker in sorted(everyone))
 
     def tallies(self) -> dict[int, Tally]:
@@ -287,8 +302,8 @@ class Collector:
     def _of(self, generation: int) -> dict[WorkerId, _State]:
         return {worker: state for worker, state in self._states.items() if worker.generation == generation}
 
-    def _first_generation(self) -> set[WorkerId]:
-        return {WorkerId(0, index) for index in range(self._workers)}
+    def _everyone(self) -> set[WorkerId]:
+        return {WorkerId(g, index) for g in range(self.generations) for index in range(self._workers)}
 
     def _end(self, worker: WorkerId) -> WorkerEnd:
         state = self._states.get(worker) or _State(heard=-math.inf)

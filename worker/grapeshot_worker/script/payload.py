@@ -236,14 +236,18 @@ class Drawer:
 
     Row k belongs to share `k % count`; with fewer rows than shares, share i has row `i % rows`. Rows come at
     random with replacement, or in sequence and round again. A payload to load whole is the same for every
-    share, and its rows are shared by all users.
+    share, and its rows are shared by all users. `drawn` users of the share came before, from another process: the
+    sequence goes on behind their rows.
     """
 
-    def __init__(self, payload: Payload, share_index: int, share_count: int, rng: random.Random) -> None:
-        self._payload, self._rng, self._next = payload, rng, 0
+    def __init__(
+        self, payload: Payload, share_index: int, share_count: int, rng: random.Random, *, drawn: int = 0
+    ) -> None:
+        self._payload, self._rng = payload, rng
         rows = payload.rows
         few = rows and [rows[share_index % len(rows)]]
         self._rows = rows[share_index::share_count] if len(rows) >= share_count else few
+        self._next = drawn % len(self._rows) if self._rows else 0
         self._all = self._everything() if payload.load_all and not payload.ordered else None
 
     def draw(self) -> dict[str, Any]:
