@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grapeshot_launcher.platforms.lambda_ import Letter
@@ -38,6 +38,7 @@ class Part:
     dies_after: float | None = None  # s after the start; it says and leaves nothing from then on
     keeps_totals: bool = True
     fails: bool = False
+    ahead: float = 0.0  # s of its clock, before AWS's
     mute_after: float | None = (
         None  # s after which it gives up the queue, and leaves word of that in the bucket
     )
@@ -49,6 +50,7 @@ class PaperCloud:
 
     part: Callable[[Invocation], Part] = lambda _: Part()
     queue: Delivery = at_once
+    way: Callable[[Message], float] = lambda _: 0.03  # s that a message takes to the queue
     users: Callable[[Invocation], int] = lambda _: 10
     refusals: dict[str, list[GrapeshotError | None]] = field(
         default_factory=dict
@@ -60,6 +62,9 @@ class PaperCloud:
     renewals: list[float] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
     invoked: list[float] = field(default_factory=list)  # when, in the same order
+    begun: dict[tuple[int, int], float] = field(
+        default_factory=dict
+    )  # generation, index → AWS's time when the load began
     objects: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     discarded: int = 0
@@ -151,28 +156,32 @@ class PaperCloud:
             return
         await asyncio.sleep(part.ready_after)
         actor = _Actor(invocation, self.users(invocation))
-        self._send(actor.ready())
+        self._send(actor.ready(), part)
         while self._says("wait"):  # noqa: ASYNC110 - workers look, nobody wakes them
             await asyncio.sleep(1.0)
         start = self.record.start_at
         if self._says("stop") or start is None:
             return
-        await asyncio.sleep(start - self.clock())
+        await asyncio.sleep(start - (self.clock() + part.ahead))
         began = self.now
+        self.begun[invocation.generation, invocation.index] = self.clock()
         while self.now - began < part.lasts and not self._says("stop"):
             await asyncio.sleep(min(part.every, max(began + part.lasts - self.now, 0.01)))
             if part.dies_after is not None and self.now - began >= part.dies_after:
                 return
-            self._send(actor.progress(self.clock()))
+            self._send(actor.progress(self.clock() + part.ahead), part)
         last = actor.failed() if part.fails else actor.finished(stopped=self._says("stop"))
         if part.keeps_totals:
             kept = actor.totals(last) if isinstance(last, Finished) else last
             self.objects[final_key(invocation)] = pack(kept, limit=math.inf).encode()
-        self._send(last)
+        self._send(last, part)
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message, part: Part) -> None:
+        if isinstance(message, Ready | Progress):
+            message = replace(message, sent_at=self.clock() + part.ahead)
         for seconds in self.queue(message):
-            letter = Letter(pack(message), f"receipt {message.index}-{message.sequence}")
+            receipt = f"receipt {message.index}-{message.sequence}"
+            letter = Letter(pack(message), receipt, self.clock() + self.way(message))
             asyncio.get_running_loop().call_later(seconds, self._letters.put_nowait, letter)
 
     def put(self, text: str) -> None:

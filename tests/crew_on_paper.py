@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grapeshot_launcher.platforms import Limits, Line
+from grapeshot_launcher.results.collect import WorkerId
 from grapeshot_worker.messages import (
     Control,
     Facts,
@@ -101,8 +102,9 @@ class PaperPlatform:
         *,
         cpus: int = 2,
         left: Callable[[Assignment], Finished | Failed | None] = lambda _: None,
+        clocks: Mapping[WorkerId, float] | None = None,
     ) -> None:
-        self._part, self._cpus, self._left = part, cpus, left
+        self._part, self._cpus, self._left, self._clocks = part, cpus, left, clocks or {}
         self.assignments: list[Assignment] = []
         self.workers: list[PaperWorker] = []
 
@@ -113,6 +115,9 @@ class PaperPlatform:
     @property
     def limits(self) -> Limits:
         return Limits()
+
+    def clocks(self) -> Mapping[WorkerId, float]:
+        return self._clocks
 
     async def left(self, assignment: Assignment) -> Finished | Failed | None:
         return self._left(assignment)

@@ -102,6 +102,7 @@ class FakeAws(Aws):
         self.role_unknown_for = 0  # so many times Lambda can't use the role yet
         self.new_states: list[FunctionState] = [FunctionState()]  # of functions that are created
         self.account_concurrency = 1000
+        self.clock: Callable[[], float | None] = lambda: None  # AWS's own, in epoch seconds
 
     @property
     def objects(self) -> dict[str, bytes]:
@@ -264,6 +265,10 @@ class FakeAws(Aws):
     def delete_queue(self, url: str) -> None:
         if self.queues.pop(url, None):
             self.just_deleted.add(url.rsplit("/", 1)[-1])
+
+    @counted
+    def time_there(self) -> float | None:
+        return self.clock()
 
     def send(self, url: str, body: str) -> None:
         """Put a message into a queue, as a worker does; not a call of the launcher."""

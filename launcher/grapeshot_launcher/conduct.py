@@ -104,8 +104,9 @@ async def conduct_load(
             coming.clear()
         while coming and now >= start + coming[0][0].window.start - crew.limits.lead:
             _relieve(crew, coming.popleft(), load, audience, now=now)
+        if isinstance(event, Said):
+            load.late.pop(event.worker, None)  # who speaks is ready, also where its Ready was lost
         if isinstance(event, Said) and isinstance(event.message, Ready):
-            load.late.pop(event.worker, None)
             reason = load.stopped_by and _reason(load.stopped_by)
             crew.tell(event.worker, Stop(reason=reason) if reason else Go(start_at=start))
         _take(event, load, audience, now=now)

@@ -21,7 +21,8 @@ from grapeshot_launcher.options.again import without_login
 from grapeshot_launcher.prepare import Test
 from grapeshot_launcher.results.baseline import compare
 from grapeshot_launcher.results.books import Books
-from grapeshot_launcher.results.collect import Collector
+from grapeshot_launcher.results.clocks import clock_warnings
+from grapeshot_launcher.results.collect import Collector, WorkerId
 from grapeshot_launcher.results.comparable import phases_told
 from grapeshot_launcher.results.ensure import run_checks
 from grapeshot_launcher.results.report import Apdex, Report
@@ -52,9 +53,18 @@ STOPS: dict[Stopper, Stopped] = {
 
 
 def make_report(
-    test: Test, load: Load, collector: Collector, *, started: float, ended: float, facts: Mapping[str, Any]
+    test: Test,
+    load: Load,
+    collector: Collector,
+    *,
+    started: float,
+    ended: float,
+    facts: Mapping[str, Any],
+    clocks: Mapping[WorkerId, float] | None = None,
 ) -> Report:
     """Put the report of a load together; moments are epoch seconds, `facts` what its place tells of itself.
+
+    `clocks`: by how many seconds a worker's clock is ahead, of those of whom it is known.
 
     Checks of a stopped run are not evaluated: they are about the whole load, which was not made.
     """
@@ -63,7 +73,7 @@ def make_report(
     totals = Totals.of(periods)
     checks = () if load.stopped_by else run_checks(test.checks, totals)
     books = _books(test, load, collector)
-    ends = collector.ends()
+    ends = tuple(replace(end, ahead=(clocks or {}).get(end.worker)) for end in collector.ends())
     verdict = judge(
         ends=ends,
         books=books,
@@ -83,7 +93,7 @@ def make_report(
         workers=ends,
         checks=checks,
         apdex=None if plugins.apdex is None else Apdex.of(totals, plugins.apdex),
-        warnings=tuple(map(noted, test.warnings)),
+        warnings=(*map(noted, test.warnings), *clock_warnings(ends)),
         suppressed=plugins.suppressed,
         settings=_settings(test, facts),
     )
@@ -156,6 +166,8 @@ def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
     if report.comparison is not None:
         screen.say("\n" + comparison_block(report.comparison))
     screen.show("\n" + books_line(report.books))
+    for warning in clock_warnings(report.workers):
+        screen.warn(plain_lines(warning))
     _verdict(report, screen)
     if refusal is not None:
         raise refusal

@@ -150,7 +150,13 @@ async def tell(test: Test, stage: Stage) -> int:
         except GrapeshotError as error:
             failure = error
     report = make_report(
-        test, load, watch.collector, started=watch.start or began, ended=ended, facts=stage.facts()
+        test,
+        load,
+        watch.collector,
+        started=watch.start or began,
+        ended=ended,
+        facts=stage.facts(),
+        clocks=stage.platform.clocks(),
     )
     try:
         stage.keep(report)

@@ -31,8 +31,9 @@ from grapeshot_launcher.options import LambdaOptions
 from grapeshot_launcher.options.again import command_line
 from grapeshot_launcher.origin import origin
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
-from grapeshot_launcher.platforms.lambda_calls import AwsCloud, upload
+from grapeshot_launcher.platforms.lambda_calls import AwsCloud, compare_clock, upload
 from grapeshot_launcher.prepare_lambda import Settled, settle_run, tariff
+from grapeshot_launcher.results.clocks import off
 from grapeshot_launcher.results.cost import Cost, Estimate, cost
 from grapeshot_launcher.run import Keep, Stage, announce, nobody, tell
 from grapeshot_launcher.screen import Screen
@@ -133,8 +134,9 @@ async def play(
     image: str | None,
     keep: Keep = nobody,
     log_in: LogIn | None = None,
+    now: Callable[[], float] = time.time,
 ) -> int:
-    """Have everything stand in AWS, run the test there, and give the exit code."""
+    """Have everything stand in AWS, run the test there, and give the exit code; `now` is this machine's clock."""
     options, test, bundle = settled.options, settled.test, settled.bundle
     screen.show("Preparing AWS Lambda function...")
     screen.show(bundle_table(bundle.files, bundle.packages))
@@ -148,12 +150,15 @@ async def play(
         desired = await heeding(inbox, _desired(settled, reach, image))
         standing = await heeding(inbox, stack.enter_async_context(provisioned(reach, desired)))
         cloud = AwsCloud(reach, standing)
+        ahead = await heeding(inbox, compare_clock(reach, now=now))
+        if ahead:
+            screen.warn(plain_lines(wrong_clock(ahead)))
 
         async def asked_elsewhere() -> bool:
             return await cloud.get(stop_key(test.run_id)) is not None
 
         await stack.enter_async_context(heeding_elsewhere(inbox, asked_elsewhere))
-        await heeding(inbox, upload(reach, standing.bucket, bundle.digest, bundle.archive, now=time.time()))
+        await heeding(inbox, upload(reach, standing.bucket, bundle.digest, bundle.archive, now=now()))
         screen.show(_standing_lines(standing) + "\n")
         ground = Ground(
             run_id=test.run_id,
@@ -165,6 +170,7 @@ async def play(
             processes=settled.processes,
             timeout=options.timeout,
             limits=settled.limits,
+            one_clock=options.emulate is not None,
         )
         workers = await stack.enter_async_context(Lambda(cloud, ground))
 
@@ -172,9 +178,11 @@ async def play(
             return cost(tariff(options, test.workers), workers.times())
 
         def facts() -> dict[str, object]:
-            return {**_facts(settled, desired.function), **_costs(cost_so_far(), settled.estimate)}
+            told = {**_facts(settled, desired.function), **_costs(cost_so_far(), settled.estimate)}
+            return {**told, "clockAhead": ahead}
 
-        stage = Stage(workers, screen, inbox, time.time, announced=True, facts=facts, keep=keep)
+        clock = by_aws(now, ahead)
+        stage = Stage(workers, screen, inbox, clock, announced=True, facts=facts, keep=keep)
         code = await tell(test, stage)
         screen.show("\n" + cost_lines(cost_so_far(), emulated=options.emulate is not None))
         return code
@@ -195,6 +203,22 @@ def _facts(settled: Settled, function: FunctionSettings) -> dict[str, object]:
         "emulated": options.emulate is not None,
         **origin(settled.test.environ),
     }
+
+
+def by_aws(now: Callable[[], float], ahead: float) -> Callable[[], float]:
+    """Give a clock that tells AWS's time, by ours `now` that is `ahead` seconds ahead of it.
+
+    The workers go by AWS's clock, so the moment of the start must be one of it, and what is timed here must be too.
+    """
+    return lambda: now() - ahead
+
+
+def wrong_clock(ahead: float) -> str:
+    """Tell a person that this machine's clock is not right."""
+    return (
+        f"Warning: this machine's clock is {off(ahead)} AWS's; the run goes by AWS's.\n"
+        "Set this machine's clock (for instance, switch on NTP)."
+    )
 
 
 def _costs(cost: Cost, estimate: Estimate) -> dict[str, object]:

@@ -246,8 +246,13 @@ def test_a_queue_from_its_creation_to_its_end(aws: Aws) -> None:
     stubber = stub(aws, "sqs")
     tagged = {"QueueName": "q", "Attributes": {"VisibilityTimeout": "60"}, "tags": {"a": "b"}}
     stubber.add_response("create_queue", {"QueueUrl": "https://q"}, tagged)
-    message = {"Body": "text", "ReceiptHandle": "r1", "MessageId": "m"}
-    asked = {"QueueUrl": "https://q", "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20}
+    message = {"Body": "text", "ReceiptHandle": "r1", "Attributes": {"SentTimestamp": "1795421580125"}}
+    asked = {
+        "QueueUrl": "https://q",
+        "MaxNumberOfMessages": 10,
+        "WaitTimeSeconds": 20,
+        "MessageSystemAttributeNames": ["SentTimestamp"],
+    }
     stubber.add_response("receive_message", {"Messages": [message]}, asked)
     stubber.add_response("receive_message", {}, asked)
     entries = [{"Id": "0", "ReceiptHandle": "r1"}]
@@ -258,7 +263,7 @@ def test_a_queue_from_its_creation_to_its_end(aws: Aws) -> None:
     stubber.add_client_error("get_queue_url", "QueueDoesNotExist")
 
     assert aws.create_queue("q", {"VisibilityTimeout": "60"}, {"a": "b"}) == "https://q"
-    assert aws.receive("https://q") == [Received("text", "r1")]
+    assert aws.receive("https://q") == [Received("text", "r1", 1_795_421_580.125)]
     assert aws.receive("https://q") == []
     aws.delete_messages("https://q", ["r1"])
     aws.delete_queue("https://q")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 import tracemalloc
 
@@ -143,7 +144,7 @@ def test_the_states_are_sets() -> None:
     assert collector.outstanding() == {2}
 
 
-@given(st.lists(st.integers(0, 40), max_size=60))
+@given(st.lists(st.integers(1, 40), max_size=60))
 def test_sequences_remember_what_they_saw(numbers: list[int]) -> None:
     """Ranges answer as a set would, and know the gaps."""
     sequences, seen = Sequences(), set[int]()
@@ -151,7 +152,8 @@ def test_sequences_remember_what_they_saw(numbers: list[int]) -> None:
         assert sequences.add(number) == (number not in seen)
         seen.add(number)
 
-    assert sequences.missing == (max(seen) - min(seen) + 1 - len(seen) if seen else 0)
+    assert sequences.missing() == (max(seen) - len(seen) if seen else 0)
+    assert sequences.missing(50) == 50 - len(seen)
 
 
 def test_memory_does_not_grow_with_time() -> None:
@@ -276,6 +278,27 @@ def test_the_ends_of_the_workers() -> None:
     ]
     assert ends[0].missing_messages == 2
     assert ends[0].facts == Facts(pid=7)
+
+
+def test_the_first_messages_can_be_missing_too() -> None:
+    """Workers count from 1: whose first messages never came is doubtful, although no gap shows between the others."""
+    collector = Collector(RUN, 1)
+    collector.take(progress(0, 3, T0 + 1, window(0)), T0 + 1)
+    collector.take(finished(0, 4), T0 + 2)
+
+    assert collector.doubtful() == {0}
+    assert collector.ends()[0].missing_messages == 2
+
+
+def test_what_was_put_in_place_of_messages_is_due_too() -> None:
+    """After totals have taken the place of messages, every window that was not given yet is, in order."""
+    collector = Collector(RUN, 1)
+    collector.take(progress(0, 1, T0 + 10, window(0)), T0 + 10)
+    given = collector.due(T0 + 10)
+    collector.replace([window(0), window(1), window(2)])
+
+    assert [period.start for period in given] == [window(0).start]
+    assert [period.start for period in collector.due(math.inf)] == [window(1).start, window(2).start]
 
 
 def test_a_share_is_booked_over_its_generations() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -24,6 +24,7 @@ from grapeshot_launcher.platforms import Limits
 from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
 from grapeshot_launcher.platforms.lambda_worker import LambdaWorker
 from grapeshot_launcher.prepare import Test, prepare
+from grapeshot_launcher.results.collect import WorkerId
 from grapeshot_launcher.results.cost import WorkerTime
 from grapeshot_launcher.run import Stage, tell
 from grapeshot_launcher.screen import Screen
@@ -84,10 +85,11 @@ def run(
     timeout: float = 900.0,
     windows: tuple[Window, ...] = (Window(),),
     limits: Limits = LIMITS,
+    clock: Callable[[], float] | None = None,
 ) -> Told:
     """Tell a run on virtual time; `signals` and `letters` of others come at seconds from its beginning.
 
-    So does the word of another machine, `asked`, that it should stop.
+    So does the word of another machine, `asked`, that it should stop. `clock` is the launcher's, by default AWS's.
     """
     test = replace(test_of(tmp_path, workers=workers, copies=copies, script=script), windows=windows)
     out, err = io.StringIO(), io.StringIO()
@@ -129,7 +131,7 @@ def run(
         before = asyncio.all_tasks()
         try:
             async with heeding_elsewhere(inbox, asked_elsewhere), Lambda(paper, ground) as platform:
-                code = await tell(test, Stage(platform, Screen(out, err), inbox, paper.clock))
+                code = await tell(test, Stage(platform, Screen(out, err), inbox, clock or paper.clock))
                 times = platform.times()
         finally:
             seconds = loop.time() - 1000.0
@@ -523,6 +525,9 @@ class OneWorker:
 
     async def left(self, assignment: Assignment) -> None:
         return None
+
+    def clocks(self) -> Mapping[WorkerId, float]:
+        return {}
 
 
 def test_a_message_that_was_taken_is_kept_by_nobody(tmp_path: Path) -> None:

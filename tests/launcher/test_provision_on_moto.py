@@ -53,6 +53,7 @@ def test_two_runs_one_after_the_other(aws: Aws) -> None:
             (received,) = await reach.call(aws.receive, standing.queue_url, wait=1)
             await reach.call(aws.delete_messages, standing.queue_url, [received.receipt])
             assert received.body == "hello"
+            assert received.taken_at == pytest.approx(time.time(), abs=30)
             assert await reach.call(aws.get_object, SITE.bucket, control_key(run_id)) is not None
         return standing
 

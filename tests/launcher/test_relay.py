@@ -18,6 +18,7 @@ from cloud_on_paper import START, PaperCloud, Part, passing
 from grapeshot_launcher.relay import windows_of
 from grapeshot_worker.arrivals import arrivals, duration, planned
 from grapeshot_worker.invocation import Invocation
+from grapeshot_worker.messages import Message, Ready
 from grapeshot_worker.plan import Plan, Share
 from grapeshot_worker.script.model import Phase
 
@@ -144,6 +145,19 @@ def test_a_generation_that_is_never_ready_is_lost_by_name(tmp_path: Path) -> Non
     assert "Worker 2 of generation 4 was not ready after 12 s" in told.err
     assert told.report["grapeshot"]["verdict"] == "invalid"
     assert max(i.generation for i in told.cloud.invocations) == 8
+
+
+def test_a_successor_whose_ready_was_lost_is_not_sent_away(tmp_path: Path) -> None:
+    """What it says later shows that it was ready; its totals make the lost message good."""
+
+    def lose(message: Message) -> list[float]:
+        return [] if isinstance(message, Ready) and (message.generation, message.index) == (3, 1) else [0.0]
+
+    told = relay(tmp_path, cloud=PaperCloud(queue=lose))
+
+    assert (told.code, told.err) == (0, "")
+    assert books(told) == {"planned": USERS, "started": USERS, "lost": 0, "stopped": 0}
+    assert created(told) == USERS
 
 
 def test_a_worker_that_dies_loses_its_own_window_alone(tmp_path: Path) -> None:

@@ -100,6 +100,17 @@ def test_without_totals_the_loss_stays_known() -> None:
     assert missing(collector) == [1, 0]
 
 
+def test_a_last_word_that_was_found_does_not_hide_what_is_missing() -> None:
+    """The end of one worker is lost and found, but not the other one's totals: the sum of messages lacks something."""
+    messages = [*said(TWO[0])[:2], *said(TWO[1])]
+
+    collector, _ = settled(messages, {0: left(TWO[0])})
+
+    assert users(collector) == 4
+    assert collector.finished() == {0, 1}
+    assert missing(collector) == [2, 0]
+
+
 def test_a_dead_worker_s_part_is_not_thrown_away() -> None:
     """The other one's lost end is found, but a sum of totals would lack what the dead one measured."""
     messages = [*said(TWO[0])[:3], *said(TWO[1])[:2]]

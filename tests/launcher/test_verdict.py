@@ -69,6 +69,15 @@ def test_books_that_do_not_balance() -> None:
     assert "worker(s) 1" in verdict.reasons[0]
 
 
+def test_lost_users_of_workers_that_never_were() -> None:
+    """Where no worker is at fault and users are lost all the same, the run is invalid, and says so."""
+    books = Books.of({0: 5}, {0: Tally(planned=3, started=3)}, ())
+    verdict = judge(ends=[FINISHED], books=books)
+
+    assert (verdict.kind, verdict.exit_code) == ("invalid", Exit.INVALID)
+    assert verdict.reasons == ("2 user(s) were lost: the workers meant for them were never started",)
+
+
 @pytest.mark.parametrize(
     ("stopped", "code"),
     [("interrupted", Exit.INTERRUPTED), ("terminated", Exit.TERMINATED), ("asked", Exit.INTERRUPTED)],

@@ -54,10 +54,17 @@ def test_the_newest_window_stays_open() -> None:
         windows.add(part(window, window + 1))
     windows.pack(10 * WINDOW_MS)
 
-    assert windows.open_after(-1) == [WINDOW_MS]
     assert windows.newest("http.response_time") == Sketch.of({2.0: 1})
     assert windows.newest("vusers.start_lag") is None
     assert Windows().newest("http.response_time") is None
+
+
+def test_packed_windows_are_given_like_open_ones() -> None:
+    """Whether a window is packed is nobody else's business."""
+    windows = Windows([part(0, 3), part(1, 4), part(2, 5)])
+
+    assert windows.after(0) == [WINDOW_MS, 2 * WINDOW_MS]
+    assert [windows.period(window * WINDOW_MS) for window in range(3)] == [part(0, 3), part(1, 4), part(2, 5)]
 
 
 def test_a_packed_window_is_small() -> None:

@@ -87,8 +87,8 @@ def test_a_message_is_one_line(message: Message | Control) -> None:
 
 def test_the_form_on_the_line() -> None:
     """The names on the line are those of the type."""
-    assert (
-        encode(READY) == b'{"type":"ready","run_id":"t1","generation":0,"index":3,"sequence":0,"planned":7}\n'
+    assert encode(READY) == (
+        b'{"type":"ready","run_id":"t1","generation":0,"index":3,"sequence":0,"planned":7,"sent_at":0.0}\n'
     )
 
 

@@ -130,6 +130,7 @@ class Stage:
             print_line=self.printed.append,
             token=str(random.random()),
             rng=random.Random(1),
+            clock=lambda: loop.time() + CLOCK,
         )
         try:
             return await Shift(self.invocation, sandbox).run()
@@ -172,6 +173,7 @@ def says(**values: Any) -> Callable[[MemoryCloud], object]:
     return lambda cloud: cloud.objects.update({CONTROL: ControlRecord(**values).to_json()})
 
 
+CLOCK = 1_795_000_000.0  # epoch s at the virtual loop's 0
 GO = says(state="go", start_at=77.0)
 STOP = says(state="stop", reason="interrupted")
 
@@ -218,6 +220,22 @@ def test_a_worker_says_how_long_it_is_charged_for(tmp_path: Path) -> None:
 
     assert billed == stage.final.facts.billed_ms
     assert 4_500 < billed <= (stage.took + 1.5) * 1000
+
+
+def test_a_worker_tells_its_time_beside_what_it_sends(tmp_path: Path) -> None:
+    """Ready and each Progress: the queue's own stamp then shows whether its clock is right."""
+    stage = Stage(tmp_path / "home", timeline={3: GO})
+    behind: list[float] = []
+
+    def note(message: Message) -> None:
+        if isinstance(message, Ready | Progress):
+            behind.append(asyncio.get_running_loop().time() + CLOCK - message.sent_at)
+
+    stage.cloud.on_message = note
+    stage.play()
+
+    assert len(behind) >= 3
+    assert all(0 <= each < 0.01 for each in behind)
 
 
 def test_the_totals_stand_in_s3_before_finished_is_heard(tmp_path: Path) -> None:

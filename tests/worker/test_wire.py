@@ -124,6 +124,14 @@ def test_a_divided_progress_claims_its_moment_with_its_last_part_only() -> None:
     assert moments[-1] == 99.5
 
 
+def test_every_part_tells_when_it_was_sent() -> None:
+    """The queue stamps each of them."""
+    parts = divided(replace(progress(period(20_000, 40)), sent_at=99.75), 3_000)
+
+    assert len(parts) > 1
+    assert {part.sent_at for part in parts if isinstance(part, Progress)} == {99.75}
+
+
 def test_a_large_finished_leaves_its_periods_to_progress_ahead_of_it() -> None:
     """The last message stays the last, and still has facts and variables."""
     message = finished(period(0, 40), period(10_000, 40))

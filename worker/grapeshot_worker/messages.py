@@ -68,6 +68,7 @@ class Ready:
     index: int
     sequence: int
     planned: int
+    sent_at: float = 0.0  # epoch seconds by the worker's clock, when it was given to a queue; 0: it was not
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +82,7 @@ class Progress:
     periods: tuple[Period, ...]
     tally: Tally
     at: float  # wall-clock epoch seconds: nothing before it will come later
+    sent_at: float = 0.0  # as in Ready
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ Leaves to others: using it (shift), making it from what AWS gives (handler).
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,3 +58,4 @@ class Sandbox:
     token: str  # names this one try to claim the slot
     rng: random.Random
     taken: float = 0.0  # seconds of this invocation that AWS Lambda charges for and that are over already
+    clock: Callable[[], float] = time.time  # epoch seconds, by which users start and periods are cut

@@ -35,7 +35,7 @@ from grapeshot_worker.invocation import (
     final_key,
 )
 from grapeshot_worker.lease import Lease
-from grapeshot_worker.messages import Control, Failed, Finished, Go, Message, Stop
+from grapeshot_worker.messages import Control, Failed, Finished, Go, Message, Progress, Ready, Stop
 from grapeshot_worker.plan import Assignment, Window
 from grapeshot_worker.sandbox import Engine, Sandbox
 from grapeshot_worker.unpack import Bundle, unpack, unpacked
@@ -349,8 +349,10 @@ class Shift:
         except (CloudError, TimeoutError) as error:
             self._print(f"{self._name}: S3 did not take the totals: {error}")
 
-    def _send(self, message: Message) -> None:
-        for part in split(message, LIMIT, self._chorus.number):
+    def _send(self, message: Ready | Progress) -> None:
+        # Beside the queue's own stamp it shows whether this machine's clock is right.
+        dated = replace(message, sent_at=self._sandbox.clock())
+        for part in split(dated, LIMIT, self._chorus.number):
             self._courier.send(pack(part))
 
     def _print(self, line: str) -> None:

@@ -72,6 +72,7 @@ def split(message: Message, limit: float, next_sequence: Callable[[], int]) -> l
         periods=message.periods,
         tally=message.tally,
         at=min(period.start for period in message.periods) / 1000,
+        sent_at=message.sent_at if isinstance(message, Progress) else 0.0,
     )
     ahead = [replace(whole, periods=part) for part in _parts(whole, limit - _NUMBERS)]
     last: Message

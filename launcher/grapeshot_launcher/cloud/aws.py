@@ -33,10 +33,11 @@ CONNECTIONS = 64  # at once, to each service
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message of a queue, and what to delete it with."""
+    """A message of a queue, what to delete it with, and when the queue took it, in epoch seconds by AWS's clock."""
 
     body: str
     receipt: str
+    taken_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,9 +283,12 @@ class Aws(Listing):
         """Take up to ten messages, waiting so many seconds (20 at most) for the first; they hide for a minute."""
         with self.calling("sqs:ReceiveMessage", f"queue {url}"):
             answer = self.client("sqs").receive_message(
-                QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                WaitTimeSeconds=wait,
+                MessageSystemAttributeNames=["SentTimestamp"],
             )
-        return [Received(message["Body"], message["ReceiptHandle"]) for message in answer.get("Messages", [])]
+        return [_received(message) for message in answer.get("Messages", [])]
 
     def delete_messages(self, url: str, receipts: Sequence[str]) -> None:
         """Delete up to ten messages that were received; one that stays comes again, and is known by its number."""
@@ -383,6 +387,11 @@ class Aws(Listing):
             raise unreachable(asked, str(error)) from error
         except (sdk.BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
             raise unasked(asked, type(error).__name__, str(error)) from error
+
+
+def _received(message: Mapping[str, Any]) -> Received:
+    stamp = message.get("Attributes", {}).get("SentTimestamp")  # in ms
+    return Received(message["Body"], message["ReceiptHandle"], int(stamp) / 1000 if stamp else None)
 
 
 def _repository(described: Mapping[str, Any]) -> Repository:

@@ -6,10 +6,11 @@ local run has `processes`, the tests have one in memory.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from grapeshot_launcher.results.collect import WorkerId
 from grapeshot_worker.messages import Control, Failed, Finished, Message
 from grapeshot_worker.plan import Assignment
 
@@ -67,6 +68,10 @@ class Platform(Protocol):
     @property
     def limits(self) -> Limits:
         """How long its workers may take."""
+        ...
+
+    def clocks(self) -> Mapping[WorkerId, float]:
+        """Say by how many seconds workers' clocks are ahead of the place's (negative: behind), where it is known."""
         ...
 
     async def start(self, assignment: Assignment) -> Worker:

@@ -19,13 +19,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol
 
 from grapeshot_launcher.platforms import Limits, Worker
 from grapeshot_launcher.platforms.lambda_worker import LambdaWorker
+from grapeshot_launcher.results.clocks import worker_ahead
+from grapeshot_launcher.results.collect import WorkerId
 from grapeshot_launcher.results.cost import WorkerTime
 from grapeshot_worker.errors import CloudError, GrapeshotError
 from grapeshot_worker.invocation import (
@@ -33,7 +35,7 @@ from grapeshot_worker.invocation import (
     Invocation,
     final_key,
 )
-from grapeshot_worker.messages import Control, Failed, Finished, Go
+from grapeshot_worker.messages import Control, Failed, Finished, Go, Message, Progress, Ready
 from grapeshot_worker.plan import Assignment, Part
 from grapeshot_worker.wire import unpack
 
@@ -53,10 +55,11 @@ GENERATIONS: dict[Part, int] = {"before": -1, "after": -2}
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message as the queue gives it, and the receipt that removes it."""
+    """A message as the queue gives it, the receipt that removes it, and the queue's stamp in epoch seconds."""
 
     text: str
     receipt: str
+    taken_at: float | None = None
 
 
 class Cloud(Protocol):
@@ -99,6 +102,7 @@ class Ground:
     processes: int
     timeout: float
     limits: Limits
+    one_clock: bool = False  # workers and queue are on one machine
 
     @property
     def flush_interval(self) -> float:
@@ -143,6 +147,7 @@ class Lambda:
         self._cloud, self._ground = cloud, ground
         self._workers: dict[tuple[int, int], LambdaWorker] = {}
         self._past: list[WorkerTime] = []  # of workers that are no longer among them
+        self._ahead: dict[WorkerId, float] = {}  # s that a worker's clock is ahead of the queue's
         self._part: Part | None = None
         self._opened = asyncio.Event()
         self._record = ControlRecord()
@@ -175,6 +180,10 @@ class Lambda:
         return [*self._past, *here]
 
     # ---- a Platform ----
+
+    def clocks(self) -> Mapping[WorkerId, float]:
+        """Say by how many seconds each worker's clock is ahead of AWS's; an emulated AWS's is theirs."""
+        return {} if self._ground.one_clock else dict(self._ahead)
 
     @property
     def cpus(self) -> int:
@@ -279,22 +288,28 @@ class Lambda:
                 letters = await self._lasting(self._cloud.receive)
             now = asyncio.get_running_loop().time()
             for letter in letters:
-                self._deliver(letter.text, now)
+                self._deliver(letter, now)
                 # Unpacked it is twenty times as large: it is folded before the next one is opened.
                 await asyncio.sleep(0)
             if letters:
                 with contextlib.suppress(GrapeshotError):  # it comes again, and is known by its number
                     await self._cloud.discard([letter.receipt for letter in letters])
 
-    def _deliver(self, text: str, now: float) -> None:
+    def _deliver(self, letter: Letter, now: float) -> None:
         try:
-            message = unpack(text)
+            message = unpack(letter.text)
         except ValueError:
             return  # of a worker of ours it leaves a gap in the numbers, which is noticed
         if message.run_id == self._ground.run_id:
             worker = self._workers.get((message.generation, message.index))
             if worker is not None:
+                self._compare_clocks(message, letter.taken_at)
                 worker.hear(message, now)
+
+    def _compare_clocks(self, message: Message, stamped_at: float | None) -> None:
+        if isinstance(message, Ready | Progress) and message.sent_at and stamped_at:
+            who = WorkerId(message.generation, message.index)
+            self._ahead[who] = worker_ahead(self._ahead.get(who), message.sent_at, stamped_at)
 
     async def _probe(self) -> None:
         """Look after those who have fallen silent: in the bucket, and at the function's time limit."""

@@ -5,12 +5,13 @@ Leaves to others: when they are made (lambda_), making them (cloud).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grapeshot_launcher.cloud.calls import Reach, again
-from grapeshot_launcher.cloud.errors import Missing, NotReady, Throttled
+from grapeshot_launcher.cloud.errors import AwsError, Missing, NotReady, Throttled
 from grapeshot_launcher.cloud.provision import Standing
 from grapeshot_launcher.platforms.lambda_ import Letter
+from grapeshot_launcher.results.clocks import launcher_ahead
 from grapeshot_worker.invocation import ControlRecord, bundle_key
 
 LONG_POLL = 2  # s; a poll under way can't be cancelled, so the end of a run waits this long for it
@@ -49,11 +50,21 @@ class AwsCloud:
     async def receive(self) -> Sequence[Letter]:
         """Take messages from the queue."""
         received = await self._reach.call(self._reach.aws.receive, self._standing.queue_url, wait=LONG_POLL)
-        return [Letter(one.body, one.receipt) for one in received]
+        return [Letter(one.body, one.receipt, one.taken_at) for one in received]
 
     async def discard(self, receipts: Sequence[str]) -> None:
         """Delete messages from the queue."""
         await self._reach.call(self._reach.aws.delete_messages, self._standing.queue_url, receipts)
+
+
+async def compare_clock(reach: Reach, *, now: Callable[[], float]) -> float:
+    """Give the seconds that this machine's clock `now` is ahead of AWS's; 0 where that can't be told."""
+    before = now()
+    try:
+        dated = await reach.call(reach.aws.time_there)
+    except AwsError:
+        return 0.0
+    return 0.0 if dated is None else launcher_ahead(before, dated, now())
 
 
 async def upload(reach: Reach, bucket: str, digest: str, archive: bytes, *, now: float) -> bool:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from grapeshot_launcher.platforms import Limits, Worker
+from grapeshot_launcher.results.collect import WorkerId
 from grapeshot_worker.messages import Failed, Finished
 from grapeshot_worker.plan import Assignment
 from grapeshot_worker.processes import EngineProcess
@@ -30,6 +31,10 @@ class Processes:
     def limits(self) -> Limits:
         """Processes answer at once: the limits are short."""
         return Limits()
+
+    def clocks(self) -> Mapping[WorkerId, float]:
+        """Give nothing: all processes go by one clock."""
+        return {}
 
     async def start(self, assignment: Assignment) -> Worker:
         """Start one engine process."""

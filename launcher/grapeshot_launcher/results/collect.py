@@ -20,7 +20,6 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Final, Literal, assert_never
 
 from grapeshot_launcher.results.windows import Windows
@@ -37,6 +36,17 @@ class WorkerId:
 
     generation: int
     index: int
+
+    @property
+    def name(self) -> str:
+        """Name it as people count.
+
+        >>> WorkerId(0, 1).name, WorkerId(2, 0).name
+        ('worker 2', 'worker 1 of generation 3')
+        """
+        return f"worker {self.index + 1}" + (
+            f" of generation {self.generation + 1}" if self.generation > 0 else ""
+        )
 
     @staticmethod
     def of(assignment: Assignment) -> WorkerId:
@@ -73,11 +83,12 @@ class WorkerEnd:
     tally: Tally = field(default_factory=Tally)
     facts: Facts | None = None
     failure: Failed | None = None
-    missing_messages: int = 0  # numbers between its first and its last message that never arrived
+    missing_messages: int = 0  # those before its latest one, or before its last word, that never arrived
+    ahead: float | None = None  # s that its clock was ahead of AWS's; None: not known, or there is one clock
 
 
 class Sequences:
-    """Which numbers were seen, as ranges."""
+    """Which numbers were seen, as ranges. A worker counts from 1."""
 
     def __init__(self) -> None:
         self._ranges: list[tuple[int, int]] = []  # ascending, never touching
@@ -100,10 +111,10 @@ class Sequences:
         """Whether every number from `first` to `last` was seen."""
         return any(low <= first and last <= high for low, high in self._ranges)
 
-    @property
-    def missing(self) -> int:
-        """Numbers between the first and the last that were not seen."""
-        return sum(after[0] - before[1] - 1 for before, after in pairwise(self._ranges))
+    def missing(self, last: int = 0) -> int:
+        """Count the numbers from 1 to the highest, or to `last` if that is higher, that were not seen."""
+        highest = max(last, self._ranges[-1][1] if self._ranges else 0)
+        return highest - sum(high - low + 1 for low, high in self._ranges)
 
 
 @dataclass(slots=True)
@@ -117,6 +128,7 @@ class _State:
     at: float = -math.inf  # it has reported everything before this moment
     tally: Tally = field(default_factory=Tally)
     newest: int = -1  # sequence number of the tally
+    last: int = 0  # that of its last word, where this was found and never came
     facts: Facts | None = None
     failure: Failed | None = None
     given_up: bool = False
@@ -124,6 +136,11 @@ class _State:
     @property
     def ended(self) -> bool:
         return self.facts is not None or self.failure is not None or self.given_up
+
+    @property
+    def missing(self) -> int:
+        """Messages that it has sent, as far as is known, and that never came."""
+        return self.sequences.missing(self.last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +247,17 @@ class Collector:
         certain = {
             index
             for index, state in self._of(generation).items()
-            if (state.facts is not None or state.failure is not None) and not state.sequences.missing
+            if (state.facts is not None or state.failure is not None) and not state.missing
         }
         return set(range(self._workers)) - certain
 
     def conclude(self, last: Finished | Failed) -> None:
-        """Take note of a worker's end from the last message it left behind; its periods are not folded in."""
+        """Take note of a worker's end from the last message it left behind; its periods are not folded in.
+
+        What the queue did not bring is missing still, this message too.
+        """
         state = self._state(last.generation, last.index)
+        state.last = max(state.last, last.sequence)
         if isinstance(last, Failed):
             state.failure = last
         elif state.failure is None:
@@ -248,7 +269,7 @@ class Collector:
         """Put periods merged from the totals of all workers in place of what came in messages: nothing is missing."""
         self._windows = Windows(periods)
         for state in self._all():
-            state.sequences = Sequences()
+            state.sequences, state.last = Sequences(), 0
 
     # ---- the workers ----
 
@@ -322,7 +343,7 @@ class Collector:
             tally=state.tally,
             facts=state.facts,
             failure=state.failure,
-            missing_messages=state.sequences.missing,
+            missing_messages=state.missing,
         )
 
     # ---- the numbers ----
@@ -332,7 +353,7 @@ class Collector:
         reported = self._reported_until()
         grace = math.ceil(self._workers / 10) * 3 + 30
         ready = []
-        for start in self._windows.open_after(self._published):
+        for start in self._windows.after(self._published):
             if (start + WINDOW_MS) / 1000 > reported and now < start / 1000 + grace:
                 break
             self._published = start

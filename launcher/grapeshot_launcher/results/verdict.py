@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from grapeshot_launcher.results.books import Books
+from grapeshot_launcher.results.clocks import off
 from grapeshot_launcher.results.collect import WorkerEnd
 from grapeshot_launcher.results.ensure import CheckOutcome
 from grapeshot_worker.errors import Exit
@@ -23,6 +24,9 @@ from grapeshot_worker.errors import Exit
 LAG_LIMIT_MS: Final = 250.0
 # A full core makes every user wait for the one before it, and the wait is measured as response time.
 CPU_LIMIT: Final = 0.95
+# A script plans in whole seconds: rates are arrivals a second, phases last seconds. With a clock that is off by more, a
+# worker's users come in another second than planned, and what it measured lies beside what the others did then.
+CLOCK_LIMIT: Final = 1.0  # s
 
 _LESS_LOAD: Final = "use more workers (--workers), or a lower rate"
 
@@ -58,6 +62,8 @@ def judge(
     faults = [fault for end in ends for fault in worker_faults(end)]
     if not books.balanced:
         faults.append(_unbalanced(books))
+    if books.lost and not faults:
+        faults.append(f"{books.lost} user(s) were lost: the workers meant for them were never started")
     broken = [f"check failed: {check.label}" for check in checks if check.strict and not check.ok]
     unmet = [f"{failed_expectations} failed expectation(s)"] if failed_expectations else []
     reasons = (*stops, *faults, *broken, *unmet)
@@ -81,15 +87,22 @@ _STOP_WORDS: Final = {
 
 def worker_faults(end: WorkerEnd) -> list[str]:
     """Name everything about a worker that spoils the measurement, each with its likely remedy."""
-    of = f" of generation {end.worker.generation + 1}" if end.worker.generation > 0 else ""
-    who, facts = f"worker {end.worker.index + 1}{of}", end.facts
+    who, facts = end.worker.name, end.facts
     faults = []
     if end.failure:
         faults.append(f"{who} failed: {end.failure.message}")
     if end.state == "lost":
         faults.append(f"{who} was lost: it was not heard of again, and its last measurements are missing")
     if end.state == "finished" and end.missing_messages:
-        faults.append(f"{who}: {end.missing_messages} message(s) never arrived, its numbers are incomplete")
+        faults.append(
+            f"{who}: {end.missing_messages} message(s) never arrived, its numbers may be incomplete"
+        )
+    if end.ahead is not None and abs(end.ahead) > CLOCK_LIMIT:
+        slow = "" if end.ahead > 0 else ", or none of its messages reached the queue sooner"
+        faults.append(
+            f"{who}: its clock was {off(end.ahead)} AWS's{slow} (limit {CLOCK_LIMIT:.0f} s), so its users started at"
+            " another time than those of the others: run it again, AWS gives it another machine"
+        )
     if facts and facts.lag_p99 > LAG_LIMIT_MS:
         faults.append(
             f"{who}: users started late, 1 % of them more than {facts.lag_p99:.0f} ms"

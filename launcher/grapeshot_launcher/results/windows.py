@@ -66,13 +66,13 @@ class Windows:
         for start in [start for start in self._open if start <= until and start != self._newest]:
             self._packed[start] = _packed(self._open.pop(start).period(start))
 
-    def open_after(self, start: int) -> list[int]:
-        """Give the starts of the open windows after one, in chronological order."""
-        return sorted(each for each in self._open if each > start)
+    def after(self, start: int) -> list[int]:
+        """Give the starts of the windows after one, in chronological order."""
+        return sorted(each for each in (*self._open, *self._packed) if each > start)
 
     def period(self, start: int) -> Period:
-        """Give what an open window holds so far."""
-        return self._open[start].period(start)
+        """Give what a window holds so far."""
+        return self._open[start].period(start) if start in self._open else _opened(self._packed[start])
 
     def newest(self, name: str) -> Sketch | None:
         """Give a sketch of the newest window, if it has one of that name."""

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from grapeshot_launcher.results.books import Books
+from grapeshot_launcher.results.clocks import worst_clock
 from grapeshot_launcher.results.collect import WorkerEnd
 from grapeshot_launcher.results.comparison import Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
@@ -98,6 +99,7 @@ def _ours(report: Report) -> dict[str, Any]:
         "exitCode": int(report.verdict.exit_code),
         "books": _books(report.books),
         "workers": [_worker(end) for end in report.workers],
+        "worstClock": _clock(worst_clock(report.workers)),
         "checks": [_check(check) for check in report.checks],
         "apdex": _apdex(report.apdex) if report.apdex else None,
         "comparison": _comparison(report.comparison) if report.comparison else None,
@@ -138,8 +140,15 @@ def _worker(end: WorkerEnd) -> dict[str, Any]:
         "state": end.state,
         "failure": end.failure.message if end.failure else None,
         "missingMessages": end.missing_messages,
+        "clockAhead": end.ahead,
         **{_camel(name): value for name, value in facts.items()},
     }
+
+
+def _clock(end: WorkerEnd | None) -> dict[str, Any] | None:
+    if end is None:
+        return None
+    return {"index": end.worker.index, "generation": end.worker.generation, "ahead": end.ahead}
 
 
 def _check(check: CheckOutcome) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from grapeshot_launcher.results.clocks import off
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.summary.escape import NAME_LENGTH, Html, block, code, prose
 from grapeshot_launcher.views.summary.numbers import measured, things
@@ -95,6 +96,12 @@ def _costs(value: Any) -> Html:
     return Html("<br>".join(f"{_text(region)}: {_cost(dollars)}" for region, dollars in value.items()))
 
 
+def _clock(value: Any) -> Html:
+    if not isinstance(value, int | float):
+        return _text(value)
+    return Html(f"{off(value)} AWS's" if value else "AWS's, to about a second")
+
+
 def _run_page(value: Any) -> Html:
     return link("the run on GitHub", value) or _text(value)
 
@@ -114,6 +121,7 @@ _SHOWN: Final[Mapping[str, tuple[str, Callable[[Any], Html]]]] = {
     "costUsd": ("cost", _cost),
     "wouldCostUsd": ("what it would cost", _cost),
     "costByRegion": ("cost by region", _costs),
+    "clockAhead": ("clock of the launcher", _clock),
     "commit": ("commit", _text),
     "ref": ("ref", _text),
     "runUrl": ("job", _run_page),
