@@ -15,6 +15,7 @@ import math
 from dataclasses import asdict
 from typing import Any, Final
 
+from grapeshot_launcher.results.abort import Abort
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import WorkerEnd
 from grapeshot_launcher.results.comparison import Comparison
@@ -81,6 +82,7 @@ def _ours(report: Report) -> dict[str, Any]:
         "verdict": report.verdict.kind,
         "reasons": list(report.verdict.reasons),
         "exitCode": int(report.verdict.exit_code),
+        "abort": _abort(report.abort) if report.abort else None,
         "books": _books(report.books),
         "workers": [_worker(end) for end in report.workers],
         "checks": [_check(check) for check in report.checks],
@@ -90,6 +92,11 @@ def _ours(report: Report) -> dict[str, Any]:
         "settings": dict(report.settings),
         "sketches": {name: sketch.to_json() for name, sketch in report.totals.sketches.items()},
     }
+
+
+def _abort(abort: Abort) -> dict[str, Any]:
+    """Say when the load was ended by which of its own checks; what they found then stands under `checks`."""
+    return {"after": round(abort.after, 3), "checks": [check.label for check in abort.checks]}
 
 
 def _books(books: Books) -> dict[str, Any]:
