@@ -428,6 +428,13 @@ MEANINGS = [
             ("thresholds: [{p99: x}]", "must be a number"),
             ("thresholds: [{p99: .nan}]", "must be a number"),
             ("thresholds: [5]", "must be of type object"),
+            ("thresholds: [{p99: 1, abortOnFail: [true]}]", 'abortOnFail" must be a boolean'),
+            ("thresholds: [{p99: 1, abortOnFail: true, delayAbortEval: -1}]", "must be a duration, not -1"),
+            ("thresholds: [{p99: 1, delayAbortEval: 1s}]", "has no meaning without abortOnFail"),
+            (
+                "conditions: [{expression: a < 1, strict: false, abortOnFail: true}]",
+                'contradicts "strict: false"',
+            ),
             ("maxErrorRate: x", "must be a number"),
             ("p95: soon", "must be a number"),
         )

@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol
 from grapeshot_launcher.crew import Broken, Crew, Event, Printed, Said, Signalled, Stopper
 from grapeshot_launcher.errors import Interrupted, PartFailed, WorkerFailed, told
 from grapeshot_launcher.platforms import Line
+from grapeshot_launcher.results.abort import Abort
 from grapeshot_launcher.results.collect import WorkerId
 from grapeshot_worker.errors import Exit, GrapeshotError
 from grapeshot_worker.messages import Failed, Finished, Go, Message, Ready, Stop
@@ -33,6 +34,7 @@ CODES: Mapping[Stopper, Exit] = {
     Signals.SIGINT: Exit.INTERRUPTED,
     Signals.SIGTERM: Exit.TERMINATED,
     "asked": Exit.INTERRUPTED,
+    "aborted": Exit.FAILED,
 }
 
 STOPPING: Mapping[Stopper, str] = dict.fromkeys(
@@ -52,8 +54,8 @@ class Audience(Protocol):
     def printed(self, line: Line) -> None:
         """An author's hook or `log` step printed this."""
 
-    def tick(self, now: float) -> None:
-        """Time went on: at least every TICK seconds."""
+    def tick(self, now: float) -> Abort | None:
+        """Time went on: at least every TICK seconds. Gives why the load has to be ended now, if it has to."""
 
     def silent(self, now: float) -> Collection[WorkerId]:
         """Which workers have said nothing for too long."""
@@ -70,9 +72,13 @@ class Audience(Protocol):
 
 @dataclass(slots=True)
 class Load:
-    """How a load went: who asked for its end, who failed by which message, who had to be ended, what broke it off."""
+    """How a load went: who asked for its end, who failed by which message, who had to be ended, what broke it off.
+
+    `abort`: what its own checks found, when it was "aborted".
+    """
 
     stopped_by: Stopper | None = None
+    abort: Abort | None = None
     failures: list[Failed] = field(default_factory=list)
     ended: set[WorkerId] = field(default_factory=set)
     broken: GrapeshotError | None = None
@@ -116,9 +122,16 @@ async def conduct_load(
             audience.warned(
                 STOPPING.get(event.signal, "Stopping the load, as another machine has asked for.")
             )
+        elif isinstance(event, Signalled):
+            audience.warned("The load is being stopped already.")
         if event is None or now - ticked >= TICK:
             ticked = now
-            audience.tick(now)
+            abort = audience.tick(now)
+            if abort is not None and load.stopped_by is None:
+                coming.clear()
+                load.stopped_by, load.abort, stop_limit = "aborted", abort, now + crew.limits.stop
+                crew.send(Stop(reason=_reason("aborted")))
+                audience.warned(f"Stopping the load, by its abort condition: {abort.found}")
             _end_hopeless(crew, load, audience, now=now, stop_limit=stop_limit)
     return load
 
@@ -267,6 +280,6 @@ def _names(indices: Collection[int]) -> str:
 
 
 def _reason(stopper: Stopper) -> Literal["interrupted", "terminated", "asked"]:
-    if stopper == "asked":
+    if stopper in ("asked", "aborted"):  # to a worker these are the same
         return "asked"
     return "terminated" if stopper == Signals.SIGTERM else "interrupted"

@@ -23,7 +23,8 @@ from grapeshot_worker.errors import Exit, GrapeshotError
 from grapeshot_worker.messages import Control, Failed, Message
 from grapeshot_worker.plan import Assignment
 
-Stopper = Signals | Literal["asked"]  # who stops a run: a signal, or `grapeshot stop`
+# What stops a run: a signal, `grapeshot stop`, or a check of its own, which comes from no inbox.
+Stopper = Signals | Literal["asked", "aborted"]
 FAREWELL = 5.0  # s that killed workers get to disappear
 
 

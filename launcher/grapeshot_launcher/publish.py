@@ -8,7 +8,7 @@ and the verdict come last, because they say what all of it is worth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from signal import Signals
@@ -24,7 +24,7 @@ from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.clocks import clock_warnings
 from grapeshot_launcher.results.collect import Collector, WorkerId
 from grapeshot_launcher.results.comparable import phases_told
-from grapeshot_launcher.results.ensure import run_checks
+from grapeshot_launcher.results.ensure import CheckOutcome, run_checks
 from grapeshot_launcher.results.report import Apdex, Report
 from grapeshot_launcher.results.verdict import Stopped, Verdict, judge
 from grapeshot_launcher.screen import Screen
@@ -49,7 +49,7 @@ STOPS: dict[Stopper, Stopped] = {
     Signals.SIGINT: "interrupted",
     Signals.SIGTERM: "terminated",
     "asked": "asked",
-}
+}  # what its own checks have ended is not stopped, but has failed
 
 
 def make_report(
@@ -66,12 +66,17 @@ def make_report(
 
     `clocks`: by how many seconds a worker's clock is ahead, of those of whom it is known.
 
-    Checks of a stopped run are not evaluated: they are about the whole load, which was not made.
+    Checks of a stopped run are not evaluated: they are about the whole load, which was not made. Of a load that was
+    ended by its own checks, those stand as they were then: what they said was true of what there was.
     """
     plugins = test.script.plugins
     periods = collector.periods()
     totals = Totals.of(periods)
-    checks = () if load.stopped_by else run_checks(test.checks, totals)
+    checks: Sequence[CheckOutcome] = ()
+    if load.abort is not None:
+        checks = load.abort.checks
+    elif load.stopped_by is None:
+        checks = run_checks(test.checks, totals)
     books = _books(test, load, collector)
     ends = tuple(replace(end, ahead=(clocks or {}).get(end.worker)) for end in collector.ends())
     verdict = judge(
@@ -79,7 +84,8 @@ def make_report(
         books=books,
         checks=checks,
         failed_expectations=totals.counters.get("plugins.expect.failed", 0),
-        stopped=STOPS[load.stopped_by] if load.stopped_by else None,
+        stopped=STOPS.get(load.stopped_by) if load.stopped_by else None,
+        abort=load.abort,
     )
     report = Report(
         run_id=test.run_id,
@@ -91,7 +97,8 @@ def make_report(
         periods=periods,
         books=books,
         workers=ends,
-        checks=checks,
+        checks=tuple(checks),
+        abort=load.abort,
         apdex=None if plugins.apdex is None else Apdex.of(totals, plugins.apdex),
         warnings=(*map(noted, test.warnings), *clock_warnings(ends)),
         suppressed=plugins.suppressed,
@@ -152,7 +159,7 @@ def _settings(test: Test, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
     """Print a report and write its file; OutputRefused, after everything is printed, when that fails."""
-    if report.verdict.kind != "stopped":
+    if report.verdict.kind != "stopped" and report.abort is None:
         screen.show(finished_line(report.totals, ended_at=report.ended_at))
     summary = summary_block(
         report.totals, at=report.ended_at, tz=None, columns=screen.columns, suppressed=report.suppressed

@@ -11,12 +11,14 @@ from typing import Literal
 
 from grapeshot_launcher.platforms import Limits, Line
 from grapeshot_launcher.prepare import Test
+from grapeshot_launcher.results.abort import Abort, AbortConditions
 from grapeshot_launcher.results.collect import Collector, WorkerId
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.views.console import period_block, phase_line, plain_lines
 from grapeshot_launcher.views.plan import plural
 from grapeshot_worker.arrivals import duration, phase_starts
 from grapeshot_worker.messages import Message
+from grapeshot_worker.metrics.period import Period
 from grapeshot_worker.plan import Plan
 from grapeshot_worker.script.model import Phase
 
@@ -34,6 +36,7 @@ class Watch:
         self.start: float | None = None
         self._total = duration(test.plan)
         self._turns = deque(phase_turns(test.plan))
+        self._conditions = AbortConditions(test.checks)
         self._suppressed = test.script.plugins.suppressed
         self._screen, self._limits = screen, limits
         self._workers = plural(test.workers, "worker")
@@ -80,12 +83,15 @@ class Watch:
             for index in self.collector.silent(now, self._limits.silence, generation=generation)
         }
 
-    def tick(self, now: float) -> None:
-        """Show what has become due by this moment (epoch seconds)."""
-        if self.start is not None:
-            self._show_turns(self.start, now)
-            self._show_periods(now)
-            self._screen.update(self.collector.live(), elapsed=now - self.start, total=self._total)
+    def tick(self, now: float) -> Abort | None:
+        """Show what has become due by this moment (epoch seconds); say if that has to end the load."""
+        if self.start is None:
+            return None
+        elapsed = now - self.start
+        self._show_turns(self.start, now)
+        aborts = [self._conditions.take(period, elapsed=elapsed) for period in self._show_periods(now)]
+        self._screen.update(self.collector.live(), elapsed=elapsed, total=self._total)
+        return next(filter(None, aborts), None)
 
     def over(self, now: float, *, stopped: bool) -> None:
         """Show what is still due after the last worker; unless the load was stopped, all its phases are completed."""
@@ -99,10 +105,12 @@ class Watch:
             seconds, change, phase = self._turns.popleft()
             self._screen.show(phase_line(change, phase, at=start + seconds, tz=None))
 
-    def _show_periods(self, now: float) -> None:
-        for period in self.collector.due(now):
+    def _show_periods(self, now: float) -> list[Period]:
+        periods = self.collector.due(now)
+        for period in periods:
             block = period_block(period, tz=None, columns=self._screen.columns, suppressed=self._suppressed)
             self._screen.show(block)
+        return periods
 
 
 def phase_turns(plan: Plan) -> list[Turn]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from signal import Signals
@@ -14,20 +15,27 @@ from grapeshot_launcher.conduct import Load, conduct_load, conduct_section
 from grapeshot_launcher.crew import Crew, Inbox, Signalled, Stopper
 from grapeshot_launcher.errors import Interrupted, PartFailed, WorkerFailed
 from grapeshot_launcher.platforms import Line
+from grapeshot_launcher.results.abort import Abort
 from grapeshot_launcher.results.collect import WorkerId
+from grapeshot_launcher.results.ensure import CheckOutcome
 from grapeshot_worker.messages import Failed, Finished, Go, Message, Progress, Ready, Stop, Tally
 from grapeshot_worker.plan import Assignment, Share
 from grapeshot_worker.script.model import ScriptSource
 from virtual_time import run_virtually
 
 SOURCE = ScriptSource(document={}, path="script.yml", directory=".")
+ABORT = Abort(checks=(CheckOutcome(label="a < 1", strict=True, ok=False, values={"a": 2}),), after=12.0)
 
 
 @dataclass
 class Notes:
-    """An audience that writes down what it is told; `quiet` are the workers it calls silent, and when."""
+    """An audience that writes down what it is told; `quiet` are the workers it calls silent, and when.
+
+    From `failing` on it says that the load has to be ended.
+    """
 
     quiet: dict[int, float] = field(default_factory=dict)
+    failing: float = math.inf
     start: float = 0.0
     messages: list[Message] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
@@ -45,8 +53,9 @@ class Notes:
     def printed(self, line: Line) -> None:
         self.lines.append(line)
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> Abort | None:
         self.ticks.append(now)
+        return ABORT if now >= self.failing else None
 
     def relieved(self, generation: int) -> None:
         self.relief.append(generation)
@@ -217,6 +226,45 @@ def test_a_signal_stops_everybody(signal: Stopper, reason: str) -> None:
     assert played.load.stopped_by == signal
     assert played.end == pytest.approx(2.2)
     assert not any(worker.killed for worker in played.platform.workers)
+
+
+def stopping(assignment: Assignment) -> PaperWorker:
+    return PaperWorker([ready(assignment)], on_stop=[finished(assignment, after=0.2)])
+
+
+def test_a_failed_check_stops_everybody() -> None:
+    """At the tick at which the audience says so, as a person would; the check is told with its value."""
+    played = play(stopping, notes=Notes(failing=1005.0))
+
+    assert [worker.heard[1:] for worker in played.platform.workers] == [[Stop(reason="asked")]] * 2
+    assert (played.load.stopped_by, played.load.abort) == ("aborted", ABORT)
+    assert played.notes.warnings == ["Stopping the load, by its abort condition: a < 1 (a = 2)"]
+    assert played.end == pytest.approx(5.3)
+
+
+def test_a_person_who_was_first_has_stopped_the_load() -> None:
+    """What a check finds while the load is being stopped changes nothing."""
+    played = play(
+        lambda a: PaperWorker([ready(a)], on_stop=[finished(a, after=1.5)]),
+        notes=Notes(failing=1003.0),
+        signals={2.0: Signals.SIGINT},
+    )
+
+    assert (played.load.stopped_by, played.load.abort) == (Signals.SIGINT, None)
+    assert len(played.notes.warnings) == 1
+
+
+def test_a_person_who_was_second_is_told_so() -> None:
+    """The load has ended itself; the stop is not sent again, and its time is not prolonged."""
+    played = play(
+        lambda a: PaperWorker([ready(a)]), notes=Notes(failing=1005.0), signals={6.0: Signals.SIGINT}
+    )
+
+    assert (played.load.stopped_by, played.load.abort) == ("aborted", ABORT)
+    assert [worker.heard[1:] for worker in played.platform.workers] == [[Stop(reason="asked")]] * 2
+    assert played.notes.warnings[1] == "The load is being stopped already."
+    assert played.load.ended == {WorkerId(0, 0), WorkerId(0, 1)}
+    assert played.end == pytest.approx(7.1, abs=0.5)
 
 
 def test_who_does_not_answer_a_stop_is_ended() -> None:

@@ -8,7 +8,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import Signals
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from crew_on_paper import NEVER, PaperPlatform, PaperWorker, failed, finished, progress, ready
+from crew_on_paper import NEVER, PaperPlatform, PaperWorker, Said, failed, finished, progress, ready
 from grapeshot_launcher.crew import Inbox, Signalled
 from grapeshot_launcher.errors import (
     BaselineRefused,
@@ -263,6 +263,90 @@ def test_after_also_runs_when_the_load_was_stopped(tmp_path: Path) -> None:
     assert there == [True]
     assert in_order(told.out, "Verdict: stopped", "Running `after`, for at most 30 s.")
     assert told.code == 130
+
+
+ABORTING = SCRIPT.replace("duration: 3", "duration: 60").replace(
+    "\nscenarios:",
+    """
+  plugins:
+    ensure:
+      thresholds: [{vusers.created: 1}]
+      conditions: [{expression: vusers.failed / vusers.created < 0.5, abortOnFail: true, delayAbortEval: 25}]
+scenarios:""",
+)
+
+
+def failing(assignment: Assignment) -> PaperWorker:
+    """A worker whose users fail from the second period on; it reports each second and answers a stop."""
+    if assignment.part != "load":
+        return good(assignment)
+    users = assignment.share.of(242)
+
+    def said(second: int) -> Said:
+        tally = Tally(planned=users, started=second, failed=max(second - 10, 0))
+        measured = replace(
+            period(1, start=START + second // 10 * 10),
+            counters={"vusers.created": 1, "vusers.failed": second > 10},
+        )
+        return progress(
+            assignment, 1 + second, after=second, at=START + second, tally=tally, periods=[measured]
+        )
+
+    whole = Tally(planned=users, started=users, failed=users)
+    stopped = Tally(planned=users, started=40, unstarted=users - 40, failed=29, cut=1)
+    return PaperWorker(
+        [ready(assignment, planned=users)],
+        on_go=[*map(said, range(1, 60)), finished(assignment, 61, after=61.0, tally=whole)],
+        on_stop=[finished(assignment, 32, after=0.1, tally=stopped)],
+    )
+
+
+def test_a_check_ends_the_load_as_soon_as_it_may(tmp_path: Path) -> None:
+    """After its grace, with a complete period: told at once, and a failure with the check's values and whole books."""
+    told = run(tmp_path, failing, script=ABORTING + AFTER, output=str(tmp_path / "report.json"))
+    label = "vusers.failed / vusers.created < 0.5"
+    found = f"{label} (vusers.failed = 38, vusers.created = 58)"
+
+    assert told.code == 1
+    assert told.err == f"Stopping the load, by its abort condition: {found}\n"
+    assert told.report is not None
+    ours = told.report["grapeshot"]
+    assert (ours["verdict"], ours["exitCode"]) == ("fail", 1)
+    assert ours["abort"] == {"after": pytest.approx(30.5, abs=0.6), "checks": [label]}
+    assert ours["reasons"] == [
+        f"the load was stopped by its abort condition after {ours['abort']['after']:.0f} s: {found}",
+        "1 other check was not evaluated: the planned load was not made",
+        f"check failed: {label}",
+    ]
+    assert [each["check"] for each in ours["checks"]] == [label]
+    assert ours["books"]["balanced"]
+    assert (ours["books"]["planned"], ours["books"]["started"]) == (242, 80)
+    assert ours["books"]["dropped"] == {"maxVusers": 0, "stopped": 162}
+    assert "All VUs finished" not in told.out
+    assert "Phase completed" not in told.out
+    assert in_order(told.out, "Verdict: fail", "Running `after`, for at most 30 s.")
+    assert [a.part for a in told.platform.assignments] == ["load", "load", "after"]
+
+
+def test_without_an_abort_condition_the_same_load_goes_on(tmp_path: Path) -> None:
+    """To its end, where the same check is evaluated over all of it."""
+    script = ABORTING.replace(", abortOnFail: true, delayAbortEval: 25", "")
+    told = run(tmp_path, failing, script=script, output=str(tmp_path / "report.json"))
+
+    assert told.code == 1
+    assert told.report is not None
+    assert told.report["grapeshot"]["abort"] is None
+    assert told.report["aggregate"]["counters"]["vusers.created"] == 118
+    assert Stop not in {type(c) for worker in told.platform.workers for c in worker.heard}
+
+
+def test_a_person_stops_before_the_check_may(tmp_path: Path) -> None:
+    """Then the run was stopped, and its checks are not evaluated."""
+    told = run(tmp_path, failing, script=ABORTING, signals={20.0: Signals.SIGINT})
+
+    assert told.code == 130
+    assert "Verdict: stopped" in told.out
+    assert "abort condition" not in told.out + told.err
 
 
 def slow_after(assignment: Assignment) -> PaperWorker:

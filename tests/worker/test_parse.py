@@ -741,6 +741,79 @@ def test_checks_come_in_the_order_of_definition() -> None:
     )
 
 
+def test_checks_may_end_the_load() -> None:
+    """`abortOnFail` and its delay stand beside a threshold's metric, or a condition's expression."""
+    plugins = configured("""\
+  plugins:
+    ensure:
+      thresholds:
+        - http.response_time.p95: 200
+          abortOnFail: true
+        - http.response_time.p99: 400
+          http.response_time.max: 900
+          abortOnFail: 'true'
+          delayAbortEval: 30s
+        - vusers.session_length.max: 5
+          abortOnFail: false
+          delayAbortEval: 10
+      conditions:
+        - expression: vusers.failed / vusers.created < 0.1
+          abortOnFail: true
+          delayAbortEval: 1.5
+""").plugins
+
+    assert [(check.label, check.abort_after) for check in plugins.ensure or ()] == [
+        ("http.response_time.p95 < 200", 0.0),
+        ("http.response_time.p99 < 400", 30.0),
+        ("http.response_time.max < 900", 30.0),
+        ("vusers.session_length.max < 5", None),
+        ("vusers.failed / vusers.created < 0.1", 1.5),
+    ]
+
+
+def test_an_abort_condition_that_makes_no_sense_is_refused() -> None:
+    """All of them at once, each at its line; what doesn't fail the run can't end it either."""
+    config = """\
+  plugins: {ensure: {}}
+  ensure:
+    thresholds:
+      - a: 1
+        abortOnFail: always
+      - a: 1
+        delayAbortEval: 5
+      - abortOnFail: true
+      - a: 1
+        abortOnFial: true
+    conditions:
+      - expression: a < 1
+        abortOnFail: true
+        delayAbortEval: soon
+      - expression: a < 1
+        abortOnFail: true
+        strict: false
+"""
+    problems = refused(with_flow("- get: {url: /}", config=config)).problems
+
+    assert [(p.message, p.place and p.place.line) for p in problems] == [
+        ('"config.ensure.thresholds[0].abortOnFail" must be a boolean', 7),
+        ('"config.ensure.thresholds[1].delayAbortEval" has no meaning without abortOnFail', 9),
+        ('"config.ensure.thresholds[2]" names no metric', 10),
+        ('"config.ensure.thresholds[3].abortOnFial" must be a number', 12),
+        ('"config.ensure.conditions[0].delayAbortEval" must be a duration, not soon', 16),
+        ('"config.ensure.conditions[1].abortOnFail" contradicts "strict: false"', 18),
+    ]
+    assert all(problem.place and problem.place.path and problem.remedy for problem in problems)
+    assert problems[3].remedy == 'Did you mean "abortOnFail"?'
+
+
+def test_an_unknown_key_of_a_condition_is_warned_of() -> None:
+    """A mistyped `abortOnFail` would end nothing, in silence."""
+    script = configured("  plugins: {ensure: {conditions: [{expression: a < 1, abortOnFial: true}]}}\n")
+
+    assert warnings(script) == ['unknown key "abortOnFial" has no effect']
+    assert script.warnings[0].remedy == 'Did you mean "abortOnFail"?'
+
+
 def test_an_ensure_expression_that_can_not_be_read_is_refused() -> None:
     """With its line, before anything is started."""
     config = "  plugins:\n    ensure:\n      conditions:\n        - expression: http.codes.200 >\n"

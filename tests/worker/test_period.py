@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import random
 from collections import Counter
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grapeshot_worker.metrics.period import Period, PeriodSum, RateCount, by_window
-from grapeshot_worker.metrics.report import Totals
+from grapeshot_worker.metrics.report import Totals, TotalsSum
 from grapeshot_worker.metrics.sketch import Sketch
 
 START = 1_795_421_580_000
@@ -185,3 +187,17 @@ def test_a_sum_that_was_given_stays(a: Period, b: Period) -> None:
 
     assert first == a
     assert total.period(START) == a.merge(b)
+
+
+@settings(max_examples=40)
+@given(st.lists(one_window, max_size=5), st.randoms())
+def test_a_run_that_goes_on_is_summed_window_by_window(windows: list[Period], rng: random.Random) -> None:
+    """At every moment the sum is what folding all windows so far gives, in whatever order they came."""
+    whole = TotalsSum()
+    parts = [replace(window, start=START + 10_000 * n) for n, window in enumerate(windows)]
+    rng.shuffle(parts)
+
+    assert whole.totals() == Totals()
+    for count, part in enumerate(parts, 1):
+        whole.add(part)
+        assert whole.totals() == Totals.of(parts[:count])

@@ -81,6 +81,8 @@ def comparability(before: EarlierRun, after: EarlierRun) -> Comparability:
 def _spoiled(run: EarlierRun, who: str) -> Iterator[str]:
     if run.verdict in _SPOILED:
         yield f"{who} {_SPOILED[run.verdict]}: nothing is concluded from it"
+    elif run.cut_short:
+        yield f"{who} was ended by its abort condition: nothing is concluded from it"
 
 
 def _plans(before: EarlierRun, after: EarlierRun) -> Iterator[str]:

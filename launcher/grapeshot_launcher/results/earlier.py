@@ -52,6 +52,7 @@ class EarlierRun:
     settings: Mapping[str, Any] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)  # of the whole
     times: Mapping[str, float] = field(default_factory=dict)
+    cut_short: bool = False  # ended by its own checks before its load was made
     lag: float | None = None  # ms: of a hundred users, one started so much later than planned
 
     @property
@@ -95,6 +96,7 @@ def seen_later(report: Report) -> EarlierRun:
         ),
         script=report.script,
         verdict=report.verdict.kind,
+        cut_short=report.abort is not None,
         settings=report.settings,
         counters=_known_counters(report.totals.counters),
         times=_times_of(report.totals),
@@ -152,6 +154,7 @@ def _run(value: Any) -> EarlierRun:
         run_id=_text(ours, "runId"),
         script=_text(ours, "script"),
         verdict=_text(ours, "verdict"),
+        cut_short=ours.get("abort") is not None,
         settings=_mapping(ours.get("settings"), "`grapeshot.settings`"),
         began=_number(ours.get("startedAt"), "`grapeshot.startedAt`"),
         ended=_number(ours.get("endedAt"), "`grapeshot.endedAt`"),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.script.expression import evaluate_check
 from grapeshot_worker.script.model import Check
+from grapeshot_worker.script.values import to_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +29,15 @@ class CheckOutcome:
     values: Mapping[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     problem: str = ""
+
+    @property
+    def found(self) -> str:
+        """What a failed check found: the values it used, the metrics nobody emitted, what is wrong with it."""
+        said = [f"{name} = {to_text(value)}" for name, value in self.values.items()]
+        said += [f"{name} was never emitted" for name in self.missing]
+        if self.problem:
+            said.append(self.problem)
+        return ", ".join(said) or "false"
 
 
 def run_checks(checks: Sequence[Check], totals: Totals) -> tuple[CheckOutcome, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from grapeshot_launcher.results.abort import Abort
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import WorkerEnd
 from grapeshot_launcher.results.comparison import Comparison
@@ -73,3 +74,4 @@ class Report:
     suppressed: tuple[str, ...] = ()  # prefixes of metrics hidden from the console, not from files
     settings: Mapping[str, Any] = field(default_factory=dict)
     comparison: Comparison | None = None  # with an earlier run, where one was given
+    abort: Abort | None = None  # why the load was ended before its time, if its own checks did

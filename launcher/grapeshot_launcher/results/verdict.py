@@ -5,6 +5,9 @@ Leaves to others: evaluating the checks (ensure), ending the process (the comman
 Precedence: stopped, then invalid, then a failed check, then a failed expectation, then pass. A run that was stopped
 didn't make its planned load; one whose generator was late measured the generator: in both cases the thresholds say
 nothing about the target. All reasons are told, whichever wins.
+
+A load that its own abort condition has ended was not stopped in this sense: the check was about what had been measured
+by then, and failed. So the run fails, and says that it ended early; or it is invalid, if its generator was at fault.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from grapeshot_launcher.results.abort import Abort
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.clocks import off
 from grapeshot_launcher.results.collect import WorkerEnd
@@ -56,9 +60,14 @@ def judge(
     checks: Sequence[CheckOutcome] = (),
     failed_expectations: int = 0,
     stopped: Stopped | None = None,
+    abort: Abort | None = None,
 ) -> Verdict:
-    """Weigh how the workers ended, the books, the checks, and `plugins.expect.failed`."""
+    """Weigh how the workers ended, the books, the checks, and `plugins.expect.failed`.
+
+    `checks` of a load that an `abort` has ended are those that ended it.
+    """
     stops = [f"the run was {_STOP_WORDS[stopped]}"] if stopped else []
+    stops += abort.reasons if abort else ()
     faults = [fault for end in ends for fault in worker_faults(end)]
     if not books.balanced:
         faults.append(_unbalanced(books))

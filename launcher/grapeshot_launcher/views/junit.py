@@ -117,6 +117,7 @@ def _properties(report: Report) -> Xml.Element:
         "run": plain(report.run_id),
         "verdict": report.verdict.kind,
         "exitCode": int(report.verdict.exit_code),
+        "abortedAfter": round(report.abort.after, 3) if report.abort else None,
         "requests": found.requests if known else None,
         "requestsPerSecond": round(found.rate, 3) if known else None,
         "failedRequests": found.failed_requests if known else None,

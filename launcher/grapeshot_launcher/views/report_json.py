@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
+from grapeshot_launcher.results.abort import Abort
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.clocks import worst_clock
 from grapeshot_launcher.results.collect import WorkerEnd
@@ -97,6 +98,7 @@ def _ours(report: Report) -> dict[str, Any]:
         "verdict": report.verdict.kind,
         "reasons": list(report.verdict.reasons),
         "exitCode": int(report.verdict.exit_code),
+        "abort": _abort(report.abort) if report.abort else None,
         "books": _books(report.books),
         "workers": [_worker(end) for end in report.workers],
         "worstClock": _clock(worst_clock(report.workers)),
@@ -107,6 +109,11 @@ def _ours(report: Report) -> dict[str, Any]:
         "settings": dict(report.settings),
         "sketches": {name: sketch.to_json() for name, sketch in report.totals.sketches.items()},
     }
+
+
+def _abort(abort: Abort) -> dict[str, Any]:
+    """Say when the load was ended by which of its own checks; what they found then stands under `checks`."""
+    return {"after": round(abort.after, 3), "checks": [check.label for check in abort.checks]}
 
 
 def _books(books: Books) -> dict[str, Any]:

@@ -39,17 +39,7 @@ class Totals:
             rates[period.start] = merge_named((rates.get(period.start, {}), period.rates), RateCount.merge)
         if not rates:
             return Totals()
-        all_of_it = whole.period(max(rates))
-        return Totals(
-            latest=all_of_it.start,
-            counters=all_of_it.counters,
-            rates=_mean_rates(rates.values()),
-            sketches=all_of_it.sketches,
-            first_counter_at=all_of_it.first_counter_at,
-            last_counter_at=all_of_it.last_counter_at,
-            first_histogram_at=all_of_it.first_histogram_at,
-            last_histogram_at=all_of_it.last_histogram_at,
-        )
+        return _totals(whole.period(max(rates)), _mean_rates(rates.values()))
 
     @staticmethod
     def of_window(period: Period) -> Totals:
@@ -71,8 +61,52 @@ class Totals:
         return {name: sketch.summary() for name, sketch in self.sketches.items()}
 
 
-def _mean_rates(windows: Collection[Mapping[str, RateCount]]) -> dict[str, int]:
-    sums = merge_named(
-        ({name: rate.per_second for name, rate in rates.items()} for rates in windows), int.__add__
+class TotalsSum:
+    """The whole of a run that still goes on: its windows go in one at a time, each of them once and complete.
+
+    It takes the memory of one Totals, however many windows there were.
+    """
+
+    def __init__(self) -> None:
+        self._whole = PeriodSum()
+        self._rates: dict[str, int] = {}  # a second, added up over the windows
+        self._windows = 0
+        self._latest: int | None = None
+
+    def add(self, window: Period) -> None:
+        """Add one more window."""
+        self._whole.add(window)
+        self._rates = merge_named((self._rates, _rates_a_second(window.rates)), int.__add__)
+        self._windows += 1
+        self._latest = window.start if self._latest is None else max(self._latest, window.start)
+
+    def totals(self) -> Totals:
+        """Give the whole so far: what `Totals.of` gives of the same windows."""
+        if self._latest is None:
+            return Totals()
+        return _totals(self._whole.period(self._latest), _means(self._rates, self._windows))
+
+
+def _totals(whole: Period, rates: Mapping[str, int]) -> Totals:
+    return Totals(
+        latest=whole.start,
+        counters=whole.counters,
+        rates=rates,
+        sketches=whole.sketches,
+        first_counter_at=whole.first_counter_at,
+        last_counter_at=whole.last_counter_at,
+        first_histogram_at=whole.first_histogram_at,
+        last_histogram_at=whole.last_histogram_at,
     )
-    return {name: int(half_up(total / len(windows))) for name, total in sums.items()}
+
+
+def _mean_rates(windows: Collection[Mapping[str, RateCount]]) -> dict[str, int]:
+    return _means(merge_named(map(_rates_a_second, windows), int.__add__), len(windows))
+
+
+def _rates_a_second(rates: Mapping[str, RateCount]) -> dict[str, int]:
+    return {name: rate.per_second for name, rate in rates.items()}
+
+
+def _means(sums: Mapping[str, int], windows: int) -> dict[str, int]:
+    return {name: int(half_up(total / windows)) for name, total in sums.items()}

@@ -63,6 +63,8 @@ PLUGINS: Final[dict[str, tuple[str, ...]]] = {
     """),
 }
 
+CONDITION: Final = _words("expression strict abortOnFail delayAbortEval")
+
 # Keys the reference accepts without any effect, or which have none here: what to do instead.
 _REQUEST_NO_EFFECT: Final = {
     "timeout": "Set config.http.timeout; a beforeRequest function may set the timeout of one request.",
@@ -123,6 +125,10 @@ def _config(config: Mapping[str, Any], path: Path, findings: Findings) -> None:
             check_keys(options, (*PLUGINS[name], *_PLUGIN), (*path, "plugins", name), findings)
     for name in ("ensure", "apdex"):
         check_keys(config.get(name), PLUGINS[name], (*path, name), findings)
+    for at in (("plugins", "ensure"), ("ensure",)):
+        conditions = as_mapping(_at(config, at)).get("conditions")
+        for each, condition in _items(conditions, (*path, *at, "conditions")):
+            check_keys(condition, CONDITION, each, findings)
 
 
 def _scenario(scenario: Any, path: Path, findings: Findings) -> None:

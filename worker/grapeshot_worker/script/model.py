@@ -242,6 +242,7 @@ class Check:
     expression: str  # over metric names
     strict: bool = True
     max_error_rate: float | None = None  # the one check that is not an expression
+    abort_after: float | None = None  # s after the load's start from when on a failure ends it; None = never
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

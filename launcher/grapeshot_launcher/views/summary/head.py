@@ -56,6 +56,9 @@ def _passed(report: Report) -> str:
 
 
 def _failed(report: Report) -> str:
+    if report.abort is not None:
+        guilty = things(len(report.abort.checks), "threshold")
+        return f"{guilty} failed, which ended the load after {report.abort.after:.0f} s"
     strict = [check for check in report.checks if check.strict]
     broken = sum(not check.ok for check in strict)
     _, unmet, _ = expectations(report.totals)
