@@ -56,6 +56,9 @@ class PaperCloud:
     broken: dict[str, tuple[float, GrapeshotError]] = field(
         default_factory=dict
     )  # method → from this second on
+    out: dict[str, tuple[float, float, GrapeshotError]] = field(
+        default_factory=dict
+    )  # method → from this second to that one
     records: list[tuple[float, ControlRecord]] = field(default_factory=list)
     renewals: list[float] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
@@ -133,6 +136,9 @@ class PaperCloud:
         since, error = self.broken.get(method, (math.inf, None))
         if error is not None and self.now >= since:
             raise error
+        begins, ends, outage = self.out.get(method, (math.inf, math.inf, None))
+        if outage is not None and begins <= self.now < ends:
+            raise outage
         if (given := self.refusals.get(method)) and (refusal := given.pop(0)) is not None:
             raise refusal
 
@@ -252,8 +258,8 @@ class _Actor:
         return Tally(planned=self._users, started=self._started, unstarted=unstarted, completed=self._started)
 
 
-def passing() -> CloudError:
-    return CloudError("AWS is busy.", passing=True)
+def passing(service: str = "AWS") -> CloudError:
+    return CloudError(f"{service} is out.", passing=True)
 
 
 def expired() -> CloudError:
