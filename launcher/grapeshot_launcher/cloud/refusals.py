@@ -161,7 +161,7 @@ def _throttled(asked: Asked, answer: Answer) -> AwsError:
 
 def _unavailable(asked: Asked, answer: Answer) -> AwsError:
     return Unavailable(
-        f"AWS could not do {asked.action} on {asked.resource} in {asked.region}, after several attempts: {answer.code}.",
+        f"AWS failed {asked.action} on {asked.resource} in {asked.region}, after several attempts: {answer.code}.",
         cause=answer.message,
         remedy="Wait until the region is well again (health.aws.amazon.com shows it), or run in another one.",
     )

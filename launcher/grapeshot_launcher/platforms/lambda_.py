@@ -38,7 +38,9 @@ from grapeshot_worker.plan import Assignment, Part
 from grapeshot_worker.wire import unpack
 
 RENEWAL = 10.0  # s between two renewals of the lease; workers stop 60 s after the last one
-TROUBLE_LIMIT = 45.0  # s that S3 or SQS may be out of reach; leases and silence have 60, and a reason is better
+TROUBLE_LIMIT = (
+    45.0  # s that S3 or SQS may be out of reach; leases and silence have 60, and a reason is better
+)
 INVOCATIONS_AT_ONCE = 32
 WORKERS_PER_POLLER, MOST_POLLERS = 20, 16
 PROBE_INTERVAL = 5.0  # s between two looks for workers that have fallen silent
@@ -312,7 +314,8 @@ class Lambda:
         """Write the control record, however often it takes: without it workers do not start, stop, or go on."""
         while self._error is None:
             with contextlib.suppress(GrapeshotError):
-                return await self._lasting("S3", call)
+                await self._lasting("S3", call)
+                return
 
     async def _lasting(self, service: str, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Make a call; one that fails for good, or whose service does for too long, ends the run."""
