@@ -85,8 +85,8 @@ class Onlooker:
     def _read(self, call: Call) -> bool:
         if "/final/" in call.key:
             message = unpack(call.body.decode("ascii"))
-            assert isinstance(message, Finished)
-            self.left.append(message)
+            if isinstance(message, Finished):
+                self.left.append(message)
         return False
 
 
@@ -132,19 +132,21 @@ class Crowd:
         silence: float = SILENCE,
         seconds: int = 6,
         users_each: int = USERS_EACH,
+        text: str = SCRIPT,
+        memory_size: int = 1769,
         middleware: Middleware | None = None,
     ) -> Told:
-        """Run a script from so many workers, a load of `seconds`; limits in seconds.
+        """Run a script of this text from so many workers of so many MB, a load of `seconds`; limits in seconds.
 
         `deadly` makes the fault that kills one of them, or another one; `middleware` sees every call first.
         """
         script, file = self.folder / "script.yml", self.folder / "report.json"
         users = workers * users_each
-        text = SCRIPT.format(target=self.target.url, users=users, seconds=seconds)
-        script.write_text(text, encoding="utf-8")
+        filled = text.format(target=self.target.url, users=users, seconds=seconds)
+        script.write_text(filled, encoding="utf-8")
         options = LambdaOptions(
             run=RunOptions(script=str(script), workers=workers, output=str(file)),
-            memory_size=1769,
+            memory_size=memory_size,
             emulate="processes",
         )
         before, out, err = self._counted(), io.StringIO(), io.StringIO()

@@ -53,6 +53,12 @@ def refuses_with_code(context, events, done):
     error.code = "E_SHORT"
     done(error)
 
+def grows(context, events):
+    raise MemoryError
+
+async def grows_async(context, events):
+    raise MemoryError
+
 def raises(context, events):
     raise KeyError("token")
 
@@ -134,6 +140,15 @@ def test_a_failing_function_ends_the_user_under_its_name(tmp_path: Path, name: s
     assert caught.value.name == error
 
 
+@pytest.mark.parametrize("name", ["grows", "grows_async"])
+def test_memory_that_has_run_out_is_no_user_s_failure(tmp_path: Path, name: str) -> None:
+    """It goes on as it is: the process can't measure any more."""
+    hooks, _, _ = hooks_of(tmp_path)
+
+    with pytest.raises(MemoryError):
+        call(hooks, name)
+
+
 def test_a_failing_function_is_told_once_with_its_line(tmp_path: Path) -> None:
     """Ten thousand users that fail alike print one line."""
     hooks, _, told = hooks_of(tmp_path)
@@ -141,7 +156,7 @@ def test_a_failing_function_is_told_once_with_its_line(tmp_path: Path) -> None:
         with pytest.raises(StepError):
             call(hooks, "raises")
 
-    assert told == ["Hook raises failed (hooks.py:41, KeyError: 'token')"]
+    assert told == ["Hook raises failed (hooks.py:47, KeyError: 'token')"]
 
 
 def test_while_true_gets_its_answer_from_done(tmp_path: Path) -> None:

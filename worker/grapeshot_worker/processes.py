@@ -19,7 +19,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 
-from grapeshot_worker.errors import Exit
+from grapeshot_worker.errors import MORE_MEMORY, Exit
 from grapeshot_worker.messages import Control, Failed, Finished, Message, decode, encode
 from grapeshot_worker.plan import Assignment
 
@@ -157,8 +157,13 @@ class EngineProcess:
         self._lines.put_nowait(None)
 
     def _epitaph(self, code: int, sequence: int) -> Failed:
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        killed = -code == signal.SIGKILL
+        how, remedy = f"ended with exit code {code}", ""
+        causes = ["\n".join(self._last_errors)]
+        if code < 0:
+            how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
+        if -code == signal.SIGKILL:
+            causes.insert(0, "Often that is the kernel, because memory has run out; or somebody killed it.")
+            remedy = MORE_MEMORY
         share = self._assignment.share
         return Failed(
             run_id=self._assignment.run_id,
@@ -166,7 +171,7 @@ class EngineProcess:
             index=share.index,
             sequence=sequence,
             message=f"{self._name} {how} before it had finished.",
-            cause="\n".join(self._last_errors) or ("Out of memory, or somebody killed it." if killed else ""),
-            remedy="Give the run more memory or more workers." if killed else "",
+            cause="\n".join(filter(None, causes)),
+            remedy=remedy,
             exit_code=Exit.WORKER,
         )

@@ -6,7 +6,8 @@ The contract is the reference's, in Python's terms. A hook takes the documented 
 leave out the last ones;
 it may be a coroutine function; a plain function may take `done` as one argument more and is then finished when
 it calls it. An error
-(raised, or given to `done`) ends the virtual user and is counted as `errors.<message>`.
+(raised, or given to `done`) ends the virtual user and is counted as `errors.<message>`. Only a MemoryError goes on as
+it is: it is not the user who fails, but the process.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ class Hooks:
                 return await _with_done(hook, arguments)
             result = hook.function(*arguments[: hook.positional])
             return await result if inspect.isawaitable(result) else result
-        except StepError:
+        except (StepError, MemoryError):
             raise
         except Exception as error:
             self._explain(hook, error)
@@ -151,6 +152,8 @@ class Hooks:
             raise StepError(f'Undefined function "{name}"')
         try:
             return hook.function(*arguments[: hook.positional])
+        except MemoryError:
+            raise
         except Exception as error:
             self._explain(hook, error)
             raise StepError(error_name(error)) from error
