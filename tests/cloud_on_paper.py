@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,10 +53,10 @@ class PaperCloud:
     refusals: dict[str, list[GrapeshotError | None]] = field(
         default_factory=dict
     )  # method → one for each call
-    broken: dict[str, tuple[float, GrapeshotError]] = field(
+    broken: Mapping[str, tuple[float, GrapeshotError]] = field(
         default_factory=dict
     )  # method → from this second on
-    out: dict[str, tuple[float, float, GrapeshotError]] = field(
+    out: Mapping[str, tuple[float, float, GrapeshotError]] = field(
         default_factory=dict
     )  # method → from this second to that one
     records: list[tuple[float, ControlRecord]] = field(default_factory=list)

@@ -72,7 +72,7 @@ class Outage:
             message = unpack(call.json["MessageBody"])
             if isinstance(message, Progress) and message.tally.started > 0:
                 with self._lock:
-                    self._began = self._began or time.monotonic()
+                    self._began = time.monotonic()
 
     def _cut(self, environ: Environ) -> Iterable[bytes]:
         with suppress(OSError):

@@ -19,7 +19,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -29,9 +29,8 @@ from grapeshot_worker.metrics.recorder import Recorder
 from grapeshot_worker.script.template import Functions
 from grapeshot_worker.traffic.notices import Notices
 
-DONE_LIMIT = (
-    120.0  # seconds a hook may take to call `done`; without a limit a forgotten call would hang its user
-)
+# Seconds that a hook gets to call `done`, and a coroutine to return: one that never does would hang the run.
+DONE_LIMIT, HOOK_LIMIT = 120.0, 600.0
 
 
 class Attributes(dict[str, Any]):
@@ -138,7 +137,7 @@ class Hooks:
             if hook.takes_done(len(arguments)):
                 return await _with_done(hook, arguments)
             result = hook.function(*arguments[: hook.positional])
-            return await result if inspect.isawaitable(result) else result
+            return await _awaited(hook, result) if inspect.isawaitable(result) else result
         except (StepError, MemoryError):
             raise
         except Exception as error:
@@ -213,6 +212,17 @@ def error_name(error: BaseException | str) -> str:
     return str(code) if isinstance(code, str) and code else str(error) or type(error).__name__
 
 
+async def _awaited(hook: _Hook, result: Awaitable[Any]) -> Any:
+    limit = asyncio.timeout(HOOK_LIMIT)
+    try:
+        async with limit:
+            return await result
+    except TimeoutError:
+        if not limit.expired():  # the hook's own
+            raise
+        raise StepError(f"function {hook.name} did not return within {HOOK_LIMIT:g} s") from None
+
+
 async def _with_done(hook: _Hook, arguments: tuple[Any, ...]) -> Any:
     finished: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -231,7 +241,7 @@ async def _with_done(hook: _Hook, arguments: tuple[Any, ...]) -> Any:
     if inspect.isawaitable(
         result
     ):  # a coroutine is finished when it returns; `done` can only give it an error
-        value = await result
+        value = await _awaited(hook, result)
         return finished.result() if finished.done() else value
     try:
         async with asyncio.timeout(DONE_LIMIT):
