@@ -213,12 +213,12 @@ def error_name(error: BaseException | str) -> str:
 
 
 async def _awaited(hook: _Hook, result: Awaitable[Any]) -> Any:
-    limit = asyncio.timeout(HOOK_LIMIT)
+    timeout = asyncio.timeout(HOOK_LIMIT)
     try:
-        async with limit:
+        async with timeout:
             return await result
     except TimeoutError:
-        if not limit.expired():  # the hook's own
+        if not timeout.expired():  # the hook's own
             raise
         raise StepError(f"function {hook.name} did not return within {HOOK_LIMIT:g} s") from None
 
