@@ -11,8 +11,9 @@ import pytest
 
 from grapeshot_worker.errors import GrapeshotError, StepError
 from grapeshot_worker.metrics.recorder import Recorder
-from grapeshot_worker.traffic.hooks import Attributes, Context, Hooks, load_module
+from grapeshot_worker.traffic.hooks import HOOK_LIMIT, Attributes, Context, Hooks, load_module
 from grapeshot_worker.traffic.notices import Notices
+from virtual_time import run_virtually
 
 SOURCE = """
 import asyncio
@@ -58,6 +59,12 @@ def grows(context, events):
 
 async def grows_async(context, events):
     raise MemoryError
+
+async def hangs(context, events):
+    await asyncio.Event().wait()
+
+async def is_late(context, events):
+    raise TimeoutError("of its own")
 
 def raises(context, events):
     raise KeyError("token")
@@ -126,6 +133,7 @@ def test_a_parameter_with_a_default_is_not_taken_for_done(tmp_path: Path) -> Non
         ("refuses_with_code", "E_SHORT"),
         ("raises", "'token'"),
         ("raises_async", "bad value"),
+        ("is_late", "of its own"),
         ("unknown", 'Undefined function "unknown"'),
         ("not_callable", 'Undefined function "not_callable"'),
     ],
@@ -149,6 +157,19 @@ def test_memory_that_has_run_out_is_no_user_s_failure(tmp_path: Path, name: str)
         call(hooks, name)
 
 
+def test_a_coroutine_has_a_limit(tmp_path: Path) -> None:
+    """One that waits for ever would hang its user, and with it the run."""
+    hooks, _, _ = hooks_of(tmp_path)
+
+    async def main() -> float:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(StepError, match="function hangs did not return within 600 s"):
+            await hooks.call("hangs", Context({}, {}, {}, "u"), hooks.events)
+        return asyncio.get_running_loop().time() - began
+
+    assert run_virtually(main()) == pytest.approx(HOOK_LIMIT)
+
+
 def test_a_failing_function_is_told_once_with_its_line(tmp_path: Path) -> None:
     """Ten thousand users that fail alike print one line."""
     hooks, _, told = hooks_of(tmp_path)
@@ -156,7 +177,7 @@ def test_a_failing_function_is_told_once_with_its_line(tmp_path: Path) -> None:
         with pytest.raises(StepError):
             call(hooks, "raises")
 
-    assert told == ["Hook raises failed (hooks.py:47, KeyError: 'token')"]
+    assert told == ["Hook raises failed (hooks.py:53, KeyError: 'token')"]
 
 
 def test_while_true_gets_its_answer_from_done(tmp_path: Path) -> None:

@@ -34,13 +34,18 @@ class Slow:
         return work()
 
 
-def watch(*, hangs: tuple[float, float], stop: float, seconds: float) -> tuple[list[tuple[float, str]], str]:
-    """Follow a record that says `stop` from a moment on: when the lease told of what, and its last complaint."""
+def watch(
+    *, hangs: tuple[float, float], stop: float, seconds: float
+) -> tuple[list[tuple[float, str]], str, float]:
+    """Follow a record that says `stop` from a moment on.
+
+    Gives when the lease told of what, its last complaint, and its age.
+    """
     told: list[tuple[float, str]] = []
     cloud = MemoryCloud()
     cloud.objects[CONTROL] = ControlRecord(state="wait").to_json()
 
-    async def main() -> str:
+    async def main() -> tuple[str, float]:
         loop = asyncio.get_running_loop()
         began = loop.time()
         courier = Courier(cloud, aside=Slow(hangs=hangs), rng=random.Random(1))
@@ -53,15 +58,15 @@ def watch(*, hangs: tuple[float, float], stop: float, seconds: float) -> tuple[l
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await courier.close()
-        return lease.unread.message if lease.unread else ""
+        return lease.unread.message if lease.unread else "", lease.age
 
-    return told, run_virtually(main())
+    return told, *run_virtually(main())
 
 
 @pytest.mark.parametrize("back", [20.0, 20.5, 21.0, 21.9])
 def test_a_stop_is_read_soon_after_s3_is_back(back: float) -> None:
     """A look that hangs is not waited for: within three seconds from when S3 answers again, whenever that is."""
-    told, unread = watch(hangs=(5.0, back), stop=10.0, seconds=40.0)
+    told, unread, _ = watch(hangs=(5.0, back), stop=10.0, seconds=40.0)
 
     (_, first), (heard, second) = told
     assert (first, second) == ("wait", "stop")
@@ -71,16 +76,17 @@ def test_a_stop_is_read_soon_after_s3_is_back(back: float) -> None:
 
 
 def test_while_s3_hangs_the_lease_says_so() -> None:
-    """It is the likely cause, should the lease run out."""
-    told, unread = watch(hangs=(5.0, 100.0), stop=10.0, seconds=40.0)
+    """It is the likely cause, should the lease run out: which it does on time, whatever hangs."""
+    told, unread, age = watch(hangs=(5.0, 100.0), stop=10.0, seconds=40.0)
 
     assert [state for _, state in told] == ["wait"]
     assert unread == "S3 gave no answer within 2 s."
+    assert age == pytest.approx(40.0, abs=0.2)
 
 
 def test_looks_come_every_second() -> None:
     """However long S3 takes for an answer: a stop is heard within a second and that time."""
-    told, _ = watch(hangs=(90.0, 91.0), stop=10.05, seconds=20.0)
+    told, _, _ = watch(hangs=(90.0, 91.0), stop=10.05, seconds=20.0)
 
     assert told[-1][1] == "stop"
     assert told[-1][0] <= 10.05 + POLL_INTERVAL + NORMAL
