@@ -258,8 +258,8 @@ class _Actor:
         return Tally(planned=self._users, started=self._started, unstarted=unstarted, completed=self._started)
 
 
-def passing(service: str = "AWS") -> CloudError:
-    return CloudError(f"{service} is out.", passing=True)
+def passing(message: str = "AWS is busy.") -> CloudError:
+    return CloudError(message, passing=True)
 
 
 def expired() -> CloudError:

@@ -486,7 +486,7 @@ def test_a_service_that_stays_out_ends_the_run(
     tmp_path: Path, methods: tuple[str, ...], service: str
 ) -> None:
     """Even though the other one works."""
-    broken = {method: (20.0, passing(service)) for method in methods}
+    broken = {method: (20.0, passing(f"{service} is out.")) for method in methods}
     cloud = PaperCloud(part=lambda _: Part(lasts=300.0), broken=broken)
 
     told = run(tmp_path, cloud)
