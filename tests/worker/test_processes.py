@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -72,8 +73,16 @@ def alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and was not awaited does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def gone(pid: int, limit: float = 5.0) -> bool:
+    """Whether a process that was killed goes, in so many seconds."""
+    end, pause = time.monotonic() + limit, threading.Event()
+    while alive(pid) and time.monotonic() < end:
+        pause.wait(0.02)
+    return not alive(pid)
 
 
 def test_what_a_hook_has_started_holds_up_nobody(tmp_path: Path) -> None:
@@ -82,7 +91,7 @@ def test_what_a_hook_has_started_holds_up_nobody(tmp_path: Path) -> None:
 
     assert isinstance(said[-1], Finished)
     assert took < 1 + 3 * EXIT_LIMIT
-    assert not alive(int(printed[0]))
+    assert gone(int(printed[0]))
 
 
 def test_what_has_left_the_group_holds_up_nobody(tmp_path: Path) -> None:
