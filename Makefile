@@ -31,10 +31,10 @@ test-image: setup
 test-faults: setup
 	@GRAPESHOT_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest tests/cloud/test_run_faults.py
 
-# Fifty workers on the embedded AWS, one of whom dies: at every stage, a run each; and a launcher that is killed.
-# Takes about ten minutes.
+# Fifty workers on the embedded AWS, one of whom dies: at every stage, a run each; a launcher that is killed; services
+# that are out for half a minute. Takes about twenty minutes.
 test-crowd: setup
-	@GRAPESHOT_TEST_CROWD=1 $(BIN)/python -m pytest tests/cloud/test_crowd.py tests/cloud/test_lost_worker.py tests/cloud/test_clean.py
+	@GRAPESHOT_TEST_CROWD=1 $(BIN)/python -m pytest tests/cloud/test_crowd.py tests/cloud/test_lost_worker.py tests/cloud/test_clean.py tests/cloud/test_outages.py
 
 # All of it works offline.
 lint: lint-python lint-workflows lint-image lint-infra

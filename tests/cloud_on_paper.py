@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,9 +55,12 @@ class PaperCloud:
     refusals: dict[str, list[GrapeshotError | None]] = field(
         default_factory=dict
     )  # method → one for each call
-    broken: dict[str, tuple[float, GrapeshotError]] = field(
+    broken: Mapping[str, tuple[float, GrapeshotError]] = field(
         default_factory=dict
     )  # method → from this second on
+    out: Mapping[str, tuple[float, float, GrapeshotError]] = field(
+        default_factory=dict
+    )  # method → from this second to that one
     records: list[tuple[float, ControlRecord]] = field(default_factory=list)
     renewals: list[float] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
@@ -140,6 +143,9 @@ class PaperCloud:
         since, error = self.broken.get(method, (math.inf, None))
         if error is not None and self.now >= since:
             raise error
+        begins, ends, outage = self.out.get(method, (math.inf, math.inf, None))
+        if outage is not None and begins <= self.now < ends:
+            raise outage
         if (given := self.refusals.get(method)) and (refusal := given.pop(0)) is not None:
             raise refusal
 
@@ -263,8 +269,8 @@ class _Actor:
         return Tally(planned=self._users, started=self._started, unstarted=unstarted, completed=self._started)
 
 
-def passing() -> CloudError:
-    return CloudError("AWS is busy.", passing=True)
+def passing(message: str = "AWS is busy.") -> CloudError:
+    return CloudError(message, passing=True)
 
 
 def expired() -> CloudError:

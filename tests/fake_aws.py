@@ -277,7 +277,7 @@ class FakeAws(Aws):
             queue.messages.append(Received(body, f"receipt-{len(queue.messages)}-{body[:8]}"))
 
     @counted
-    def receive(self, url: str, *, wait: int = 20) -> list[Received]:
+    def receive(self, url: str, *, wait: int) -> list[Received]:
         if url not in self.queues:
             raise Missing(f"no queue {url}", code="QueueDoesNotExist")
         return self.queues[url].messages[:10]

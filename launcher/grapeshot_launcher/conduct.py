@@ -237,7 +237,8 @@ def _take(event: Event | None, load: Load, audience: Audience, *, now: float) ->
             load.failures.append(failed)
             load.late.pop(WorkerId(failed.generation, failed.index), None)
             audience.heard(failed, now)
-            audience.warned(f"{failed.message}\n{failed.cause}".rstrip())
+            remedy = failed.remedy and f"What to do: {failed.remedy}"
+            audience.warned("\n".join(filter(None, (failed.message, failed.cause, remedy))))
         case Broken(error=error):
             load.broken = error
             audience.warned(told(error))

@@ -27,6 +27,7 @@ from grapeshot_launcher.cloud.errors import (
     NoCredentials,
     NotReady,
     Throttled,
+    Unavailable,
     Unreachable,
 )
 from grapeshot_launcher.cloud.refusals import Answer, Asked, refusal
@@ -250,7 +251,7 @@ def test_a_queue_from_its_creation_to_its_end(aws: Aws) -> None:
     asked = {
         "QueueUrl": "https://q",
         "MaxNumberOfMessages": 10,
-        "WaitTimeSeconds": 20,
+        "WaitTimeSeconds": 2,
         "MessageSystemAttributeNames": ["SentTimestamp"],
     }
     stubber.add_response("receive_message", {"Messages": [message]}, asked)
@@ -263,8 +264,8 @@ def test_a_queue_from_its_creation_to_its_end(aws: Aws) -> None:
     stubber.add_client_error("get_queue_url", "QueueDoesNotExist")
 
     assert aws.create_queue("q", {"VisibilityTimeout": "60"}, {"a": "b"}) == "https://q"
-    assert aws.receive("https://q") == [Received("text", "r1", 1_795_421_580.125)]
-    assert aws.receive("https://q") == []
+    assert aws.receive("https://q", wait=2) == [Received("text", "r1", 1_795_421_580.125)]
+    assert aws.receive("https://q", wait=2) == []
     aws.delete_messages("https://q", ["r1"])
     aws.delete_queue("https://q")
     aws.delete_queue("https://q")
@@ -317,6 +318,7 @@ def test_the_sdk_s_failures_are_translated(aws: Aws) -> None:
         (sdk.UnauthorizedSSOTokenError(), ExpiredCredentials),
         (sdk.EndpointConnectionError(endpoint_url="https://x"), Unreachable),
         (sdk.ReadTimeoutError(endpoint_url="https://x"), Unreachable),
+        (sdk.IncompleteReadError(actual_bytes=1, expected_bytes=2), Unreachable),
         (sdk.SSLError(endpoint_url="https://x", error=OSError("bad")), Unreachable),
         (sdk.InvalidRegionError(region_name="!"), Unreachable),
         (ValueError("Invalid endpoint: x"), Unreachable),
@@ -353,6 +355,8 @@ def test_a_profile_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) 
         ("TooManyRequestsException", Throttled),
         ("ThrottlingException", Throttled),
         ("SlowDown", Throttled),
+        ("ServiceUnavailable", Unavailable),
+        ("InternalError", Unavailable),
         ("404", Missing),
         ("NoSuchBucket", Missing),
         ("EntityAlreadyExists", Conflict),
@@ -373,11 +377,23 @@ def test_a_refusal_is_one_of_few_kinds(code: str, kind: type[AwsError]) -> None:
 
 
 def test_only_what_passes_is_marked_as_passing() -> None:
-    """Throttling, a lost answer, a thing that is not ready yet."""
+    """Throttling, AWS's own faults, a lost answer, a thing that is not ready yet."""
     kinds = set(AwsError.__subclasses__()) - {LoginFailed}  # whose texts say it, each for itself
     passing = {kind for kind in kinds if kind("x").passing}
 
-    assert passing == {Throttled, Unreachable, NotReady}
+    assert passing == {Throttled, Unavailable, Unreachable, NotReady}
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_fault_of_aws_itself_passes(aws: Aws, status: int) -> None:
+    """Whatever its code: the status says whose fault it is."""
+    stubber = stub(aws, "s3")
+    stubber.add_client_error("put_object", "SomethingNew", http_status_code=status)
+
+    with pytest.raises(Unavailable, match="SomethingNew") as caught:
+        aws.put_object("b", "k", b"")
+
+    assert caught.value.passing
 
 
 def test_a_denied_call_names_action_resource_and_statement() -> None:

@@ -21,7 +21,7 @@ from grapeshot_launcher.crew import Crew, Inbox, Said, Signalled
 from grapeshot_launcher.errors import Interrupted, WorkerFailed
 from grapeshot_launcher.options import RunOptions
 from grapeshot_launcher.platforms import Limits
-from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
+from grapeshot_launcher.platforms.lambda_ import TROUBLE_LIMIT, Ground, Lambda
 from grapeshot_launcher.platforms.lambda_worker import LambdaWorker
 from grapeshot_launcher.prepare import Test, prepare
 from grapeshot_launcher.results.collect import WorkerId
@@ -30,7 +30,7 @@ from grapeshot_launcher.run import Stage, tell
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.signals import heeding_elsewhere
 from grapeshot_worker.errors import CloudError
-from grapeshot_worker.invocation import Invocation, stop_key
+from grapeshot_worker.invocation import LEASE_LIMIT, Invocation, stop_key
 from grapeshot_worker.messages import Failed, Finished, Message, Progress, Ready, Tally
 from grapeshot_worker.plan import Assignment, Share, Window
 from virtual_time import run_virtually
@@ -457,7 +457,7 @@ def test_credentials_that_expire_end_the_run_at_once(tmp_path: Path, method: str
 
 
 def test_a_cloud_out_of_reach_ends_the_run(tmp_path: Path) -> None:
-    """After half a minute without an answer."""
+    """In time to say why, before workers stop because of their lease."""
     cloud = PaperCloud(
         part=lambda _: Part(lasts=300.0), broken={"receive": (20.0, passing()), "renew": (20.0, passing())}
     )
@@ -465,7 +465,49 @@ def test_a_cloud_out_of_reach_ends_the_run(tmp_path: Path) -> None:
     told = run(tmp_path, cloud)
 
     assert told.code == 4
-    assert told.seconds < 60
+    assert 20 + TROUBLE_LIMIT < told.seconds < 20 + LEASE_LIMIT
+
+
+S3, SQS = ("say", "renew", "get"), ("receive", "discard")
+
+
+@pytest.mark.parametrize("methods", [S3, SQS, S3 + SQS], ids=["S3", "SQS", "both"])
+def test_half_a_minute_without_a_service_is_survived(tmp_path: Path, methods: tuple[str, ...]) -> None:
+    """The lease is renewed as soon as S3 is back; what lies in the queue is read then."""
+    out = {method: (15.0, 45.0, passing()) for method in methods}
+    cloud = PaperCloud(part=lambda _: Part(lasts=50.0), out=out)
+
+    told = run(tmp_path, cloud)
+
+    gaps = [later - earlier for earlier, later in pairwise([0.0, *cloud.renewals])]
+    assert (told.code, created(told)) == (0, 20), told.err
+    assert max(gaps) < 45
+    assert (max(gaps) > 30) == ("renew" in methods)
+
+
+@pytest.mark.parametrize(("methods", "service"), [(S3, "S3"), (SQS, "SQS")])
+def test_a_service_that_stays_out_ends_the_run(
+    tmp_path: Path, methods: tuple[str, ...], service: str
+) -> None:
+    """Even though the other one works."""
+    broken = {method: (20.0, passing(f"{service} is out.")) for method in methods}
+    cloud = PaperCloud(part=lambda _: Part(lasts=300.0), broken=broken)
+
+    told = run(tmp_path, cloud)
+
+    assert told.code == 4
+    assert f"{service} is out." in told.err
+    assert told.seconds < 20 + LEASE_LIMIT
+
+
+def test_a_go_that_s3_refuses_at_first_is_said_again(tmp_path: Path) -> None:
+    """Otherwise every worker would wait for it until its end."""
+    # The first `say` is the part's `wait`.
+    cloud = PaperCloud(refusals={"say": [None, *[passing() for _ in range(3)]]})
+
+    told = run(tmp_path, cloud)
+
+    assert (told.code, created(told)) == (0, 20), told.err
 
 
 def test_trouble_before_the_start_raises(tmp_path: Path) -> None:

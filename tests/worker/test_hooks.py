@@ -11,8 +11,9 @@ import pytest
 
 from grapeshot_worker.errors import GrapeshotError, StepError
 from grapeshot_worker.metrics.recorder import Recorder
-from grapeshot_worker.traffic.hooks import Attributes, Context, Hooks, load_module
+from grapeshot_worker.traffic.hooks import HOOK_LIMIT, Attributes, Context, Hooks, load_module
 from grapeshot_worker.traffic.notices import Notices
+from virtual_time import run_virtually
 
 SOURCE = """
 import asyncio
@@ -52,6 +53,18 @@ def refuses_with_code(context, events, done):
     error = ValueError("something long")
     error.code = "E_SHORT"
     done(error)
+
+def grows(context, events):
+    raise MemoryError
+
+async def grows_async(context, events):
+    raise MemoryError
+
+async def hangs(context, events):
+    await asyncio.Event().wait()
+
+async def is_late(context, events):
+    raise TimeoutError("of its own")
 
 def raises(context, events):
     raise KeyError("token")
@@ -120,6 +133,7 @@ def test_a_parameter_with_a_default_is_not_taken_for_done(tmp_path: Path) -> Non
         ("refuses_with_code", "E_SHORT"),
         ("raises", "'token'"),
         ("raises_async", "bad value"),
+        ("is_late", "of its own"),
         ("unknown", 'Undefined function "unknown"'),
         ("not_callable", 'Undefined function "not_callable"'),
     ],
@@ -134,6 +148,28 @@ def test_a_failing_function_ends_the_user_under_its_name(tmp_path: Path, name: s
     assert caught.value.name == error
 
 
+@pytest.mark.parametrize("name", ["grows", "grows_async"])
+def test_memory_that_has_run_out_is_no_user_s_failure(tmp_path: Path, name: str) -> None:
+    """It goes on as it is: the process can't measure any more."""
+    hooks, _, _ = hooks_of(tmp_path)
+
+    with pytest.raises(MemoryError):
+        call(hooks, name)
+
+
+def test_a_coroutine_has_a_limit(tmp_path: Path) -> None:
+    """One that waits for ever would hang its user, and with it the run."""
+    hooks, _, _ = hooks_of(tmp_path)
+
+    async def main() -> float:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(StepError, match="function hangs did not return within 600 s"):
+            await hooks.call("hangs", Context({}, {}, {}, "u"), hooks.events)
+        return asyncio.get_running_loop().time() - began
+
+    assert run_virtually(main()) == pytest.approx(HOOK_LIMIT)
+
+
 def test_a_failing_function_is_told_once_with_its_line(tmp_path: Path) -> None:
     """Ten thousand users that fail alike print one line."""
     hooks, _, told = hooks_of(tmp_path)
@@ -141,7 +177,7 @@ def test_a_failing_function_is_told_once_with_its_line(tmp_path: Path) -> None:
         with pytest.raises(StepError):
             call(hooks, "raises")
 
-    assert told == ["Hook raises failed (hooks.py:41, KeyError: 'token')"]
+    assert told == ["Hook raises failed (hooks.py:53, KeyError: 'token')"]
 
 
 def test_while_true_gets_its_answer_from_done(tmp_path: Path) -> None:

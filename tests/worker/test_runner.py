@@ -31,6 +31,7 @@ class Stage:
         self.moments: list[float] = []
         self.left = 0
         self.periods: tuple[Period, ...] = ()
+        self.tally = Tally()
 
     async def run(self, stop_after: float | None = None) -> Tally:
         loop = asyncio.get_running_loop()
@@ -57,9 +58,12 @@ class Stage:
         )
         if stop_after is not None:
             loop.call_later(stop_after, runner.stop)
-        await runner.run(start)
-        self.periods = recorder.flush()
-        return runner.counts.tally(active=runner.active, ended=True)
+        try:
+            await runner.run(start)
+        finally:
+            self.periods = recorder.flush()
+            self.tally = runner.counts.tally(active=runner.active, ended=True)
+        return self.tally
 
 
 def phase(rate: float, duration: float, max_vusers: int | None = None) -> Phase:
@@ -132,6 +136,22 @@ def test_a_failing_user_is_counted_once_under_its_error() -> None:
     assert (tally.failed, tally.completed) == (3, 0)
     assert period.counters["errors.ECONNREFUSED"] == period.counters["vusers.failed"] == 3
     assert "vusers.session_length" not in period.sketches
+
+
+def test_a_user_without_memory_ends_the_load() -> None:
+    """Nobody is started any more, those under way are cut, and the error comes out; the books stay whole."""
+
+    async def steps(user: Any) -> None:
+        if len(stage.moments) == 5:
+            raise MemoryError
+        await asyncio.sleep(60)
+
+    stage = Stage([phase(10, 10)], steps)
+    with pytest.raises(MemoryError):
+        run_virtually(stage.run())
+
+    assert len(stage.moments) == stage.left == 5
+    assert stage.tally == Tally(planned=100, started=5, unstarted=95, failed=1, cut=4)
 
 
 def test_a_finished_user_is_counted_with_its_length() -> None:

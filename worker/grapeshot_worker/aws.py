@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from grapeshot_worker.errors import CloudError
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 10.0  # seconds to connect, and of silence
+
 _SETTINGS: Any = {
-    "connect_timeout": 5,
-    "read_timeout": 10,
+    "connect_timeout": CONNECT_TIMEOUT,
+    "read_timeout": READ_TIMEOUT,
     "retries": {"mode": "standard", "total_max_attempts": 1},
 }
 _PASSING = (
@@ -127,7 +129,7 @@ def _translated(action: str, place: str) -> Iterator[None]:
             f"{action} on {place} got no answer from AWS: {error}",
             cause="Workers in a VPC reach AWS only through a NAT gateway or VPC endpoints for S3 and SQS.",
             remedy="Give the subnets a way out, or run without --subnet-ids.",
-            passing=isinstance(error, HTTPClientError | NoConnection),
+            passing=isinstance(error, HTTPClientError | NoConnection | IncompleteReadError),
         ) from error
 
 

@@ -12,6 +12,12 @@ from typing import Literal
 
 Path = tuple[str | int, ...]
 
+# What to do when an engine process has run out of memory.
+MORE_MEMORY = (
+    "Use more workers (--workers), on AWS Lambda with more memory each (--memory-size); keep less in hooks and"
+    " CSV files."
+)
+
 
 class Exit(IntEnum):
     """Every exit code of `grapeshot`; docs/exit-codes.md explains them."""

@@ -29,7 +29,7 @@ from grapeshot_worker.unpack import Bundle
 from grapeshot_worker.usage import age
 
 HOME = "grapeshot-bundle"  # in the folder for temporary files: AWS Lambda lets us write nowhere else
-THREADS = 4  # for calls to AWS: control, queue, and two to spare
+THREADS = 16  # for calls to AWS: the queue, the totals, and looks at the control record that hang
 
 T = TypeVar("T")
 

@@ -5,6 +5,9 @@ Leaves to others: obeying (shift), the calls to S3 (courier).
 The launcher renews the record again and again. Whether it does is judged by this machine's clock alone, by when the
 record was last seen to change: the clocks of two machines differ. A look that fails is no change, so a record that
 can't be read for long counts as a launcher that is gone: both leave a load that nobody watches.
+
+A look that hangs is given up long before the SDK would do so, and the next one follows at once: a stop is read within
+LOOK_LIMIT + POLL_INTERVAL seconds from when S3 can be read again.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from collections.abc import Callable
 from grapeshot_worker.courier import Courier
 from grapeshot_worker.errors import CloudError, GrapeshotError
 from grapeshot_worker.invocation import POLL_INTERVAL, ControlRecord, control_key
+
+LOOK_LIMIT = 2.0  # seconds for one look; its thread may hang for as long as the SDK lets it
 
 
 class Lease:
@@ -39,12 +44,23 @@ class Lease:
 
     async def follow(self) -> None:
         """Look again and again, until cancelled."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         while True:
-            await asyncio.sleep(POLL_INTERVAL)
+            await asyncio.sleep(began + POLL_INTERVAL - loop.time())
+            began = loop.time()
             try:
-                self._see(await self._courier.look(self._key))
+                async with asyncio.timeout(LOOK_LIMIT):
+                    body = await self._courier.look(self._key)
+            except TimeoutError:
+                self.unread = GrapeshotError(
+                    f"S3 gave no answer within {LOOK_LIMIT:.0f} s.",
+                    remedy="Give workers in a VPC a way to S3 (a NAT gateway or a gateway endpoint)",
+                )
             except CloudError as error:
                 self.unread = error
+            else:
+                self._see(body)
 
     @property
     def age(self) -> float:

@@ -19,12 +19,13 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 
-from grapeshot_worker.errors import Exit
+from grapeshot_worker.errors import MORE_MEMORY, Exit
 from grapeshot_worker.messages import Control, Failed, Finished, Message, decode, encode
 from grapeshot_worker.plan import Assignment
 
 LINE_LIMIT = 1 << 28  # bytes of one message: far above what a second of measurements takes
 LAST_LINES = 20  # of standard error, quoted when a process dies
+EXIT_LIMIT = 3.0  # seconds from a process's last message to its end, and to that of what it prints
 
 Output = tuple[str, str]  # ("stdout" or "stderr", one line without its end)
 
@@ -104,7 +105,11 @@ class EngineProcess:
         self._write(encode(control))
 
     async def messages(self) -> AsyncIterator[Message]:
-        """Give the child's messages; a child that dies without its last word yields a Failed that says how."""
+        """Give the child's messages; a child that dies without its last word yields a Failed that says how.
+
+        One that does not end then is ended: a thread of a hook holds it up, or something that a hook has started
+        still has its standard output.
+        """
         ended = False
         sequence = 0
         while line := await self._messages.readline():
@@ -113,9 +118,8 @@ class EngineProcess:
             ended = ended or isinstance(message, Finished | Failed)
             sequence = message.sequence
             yield message
+        code = await self._exit_code()
         if not ended:
-            code = await self._process.wait()
-            await asyncio.gather(*self._pumps)
             yield self._epitaph(code, sequence + 1)
 
     async def output(self) -> AsyncIterator[Output]:
@@ -131,15 +135,36 @@ class EngineProcess:
     def kill(self) -> None:
         """End the child at once, and whatever it has started (it leads a process group of its own)."""
         if self._process.returncode is None:
-            # Not Process.kill: that polls, and a child reaped there is "unknown" to asyncio's own watcher.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill_group()
 
     async def wait(self) -> int:
         """Wait for the child's end; give its exit code."""
         code = await self._process.wait()
-        await asyncio.gather(*self._pumps)
+        await asyncio.gather(*self._pumps, return_exceptions=True)
         return code
+
+    async def _exit_code(self) -> int | None:
+        """Wait for the end of a child that has closed its messages; a moment later, end it and all that it left.
+
+        None: it did not end by itself.
+        """
+        leaving = asyncio.create_task(self.wait())
+        await asyncio.wait((leaving,), timeout=EXIT_LIMIT)
+        code = self._process.returncode
+        if not leaving.done():
+            self._kill_group()
+            await asyncio.wait((leaving,), timeout=EXIT_LIMIT)
+        if not leaving.done():
+            # Whoever still holds our pipes has left the group. asyncio has no public way to let go of them.
+            self._process._transport.close()  # type: ignore[attr-defined]
+            await asyncio.wait((leaving,), timeout=EXIT_LIMIT)
+        return code
+
+    def _kill_group(self) -> None:
+        # Not Process.kill: that polls, and a child reaped there is "unknown" to asyncio's own watcher. While somebody
+        # is left in the group, its number is nobody else's.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _write(self, data: bytes) -> None:
         stdin = self._process.stdin
@@ -149,16 +174,25 @@ class EngineProcess:
 
     async def _pump(self, name: str, stream: asyncio.StreamReader | None) -> None:
         assert stream is not None
-        while raw := await stream.readline():
-            text = raw.decode("utf-8", "replace").rstrip("\r\n")
-            if name == "stderr":
-                self._last_errors.append(text)
-            self._lines.put_nowait((name, text))
-        self._lines.put_nowait(None)
+        try:
+            while raw := await stream.readline():
+                text = raw.decode("utf-8", "replace").rstrip("\r\n")
+                if name == "stderr":
+                    self._last_errors.append(text)
+                self._lines.put_nowait((name, text))
+        finally:
+            self._lines.put_nowait(None)
 
-    def _epitaph(self, code: int, sequence: int) -> Failed:
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        killed = -code == signal.SIGKILL
+    def _epitaph(self, code: int | None, sequence: int) -> Failed:
+        how, remedy = f"ended with exit code {code}", ""
+        causes = ["\n".join(self._last_errors)]
+        if code is None:
+            how = f"fell silent and had to be ended after {EXIT_LIMIT:.0f} s,"
+        elif code < 0:
+            how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
+        if code == -signal.SIGKILL:
+            causes.insert(0, "Often that is the kernel, because memory has run out; or somebody killed it.")
+            remedy = MORE_MEMORY
         share = self._assignment.share
         return Failed(
             run_id=self._assignment.run_id,
@@ -166,7 +200,7 @@ class EngineProcess:
             index=share.index,
             sequence=sequence,
             message=f"{self._name} {how} before it had finished.",
-            cause="\n".join(self._last_errors) or ("Out of memory, or somebody killed it." if killed else ""),
-            remedy="Give the run more memory or more workers." if killed else "",
+            cause="\n".join(filter(None, causes)),
+            remedy=remedy,
             exit_code=Exit.WORKER,
         )

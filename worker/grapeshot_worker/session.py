@@ -13,13 +13,14 @@ import random
 import resource
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import grapeshot_worker
 from grapeshot_worker.arrivals import arrivals, duration, planned
-from grapeshot_worker.errors import Exit, GrapeshotError, ScriptError, StepError
+from grapeshot_worker.errors import MORE_MEMORY, Exit, GrapeshotError, ScriptError, StepError
 from grapeshot_worker.messages import (
     Control,
     Facts,
@@ -90,6 +91,8 @@ class Session:
             self._fail(GrapeshotError(problems, exit_code=error.exit_code))
         except GrapeshotError as error:
             self._fail(error)
+        except MemoryError as error:
+            self._fail(_out_of_memory(error))
 
     # ---- the parts ----
 
@@ -111,6 +114,10 @@ class Session:
         report = asyncio.create_task(self._report(engine, runner))
         try:
             await load
+        except MemoryError:
+            self._send_progress(engine, runner)  # what was measured is no less true
+            raise
+        else:
             # The reference's last phase lasts to its end too, be it a pause.
             await self._until(start + min(duration(plan), window.end))
         finally:
@@ -204,10 +211,13 @@ class Session:
         while True:
             await asyncio.sleep(self._assignment.flush_interval)
             self._usage.sample()
-            at = engine.recorder.now()
-            tally = runner.counts.tally(active=runner.active, ended=False)
-            self._send(Progress(**self._stamp(), periods=self._flush(engine), tally=tally, at=at))
+            self._send_progress(engine, runner)
             sys.stdout.flush()
+
+    def _send_progress(self, engine: Engine, runner: Runner) -> None:
+        at = engine.recorder.now()
+        tally = runner.counts.tally(active=runner.active, ended=False)
+        self._send(Progress(**self._stamp(), periods=self._flush(engine), tally=tally, at=at))
 
     def _finish(self, engine: Engine, runner: Runner) -> None:
         self._usage.sample()
@@ -256,6 +266,17 @@ class Session:
             "index": a.share.index,
             "sequence": self._sequence,
         }
+
+
+def _out_of_memory(error: MemoryError) -> GrapeshotError:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    return GrapeshotError(
+        f"An engine process ran out of memory{where}.",
+        cause="A function of the script, a response or a CSV file takes more than there is.",
+        remedy=MORE_MEMORY,
+        exit_code=Exit.WORKER,
+    )
 
 
 def _read_text(path: str) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
 
 CONNECT_TIMEOUT = 5.0  # s
-READ_TIMEOUT = 35.0  # s; a long poll takes 20
+READ_TIMEOUT = 15.0  # s of silence; more than a long poll takes, and less than a lease can do without
 ATTEMPTS = 5  # of the SDK, with growing pauses, for throttling and passing faults
 CONNECTIONS = 64  # at once, to each service
 
@@ -279,8 +279,11 @@ class Aws(Listing):
         except Missing:
             return
 
-    def receive(self, url: str, *, wait: int = 20) -> list[Received]:
-        """Take up to ten messages, waiting so many seconds (20 at most) for the first; they hide for a minute."""
+    def receive(self, url: str, *, wait: int) -> list[Received]:
+        """Take up to ten messages, waiting so many seconds for the first (fewer than READ_TIMEOUT).
+
+        They hide for a minute.
+        """
         with self.calling("sqs:ReceiveMessage", f"queue {url}"):
             answer = self.client("sqs").receive_message(
                 QueueUrl=url,
@@ -381,9 +384,13 @@ class Aws(Listing):
             yield
         except sdk.ClientError as error:
             fault = error.response.get("Error", {})
-            answer = Answer(code=str(fault.get("Code", "")), message=str(fault.get("Message", "")))
+            answer = Answer(
+                code=str(fault.get("Code", "")),
+                message=str(fault.get("Message", "")),
+                status=int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)),
+            )
             raise refusal(asked, answer) from error
-        except (sdk.HTTPClientError, sdk.ConnectionError) as error:
+        except (sdk.HTTPClientError, sdk.ConnectionError, sdk.IncompleteReadError) as error:
             raise unreachable(asked, str(error)) from error
         except (sdk.BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
             raise unasked(asked, type(error).__name__, str(error)) from error

@@ -46,6 +46,12 @@ class Throttled(AwsError):
     passes = True
 
 
+class Unavailable(AwsError):
+    """AWS's own fault, and still so after the SDK's retries. Whether the call had an effect is unknown."""
+
+    passes = True
+
+
 class Missing(AwsError):
     """What was asked for is not there."""
 

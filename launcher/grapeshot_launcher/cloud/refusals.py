@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from grapeshot_launcher.cloud.errors import (
     AccessDenied,
@@ -23,6 +24,7 @@ from grapeshot_launcher.cloud.errors import (
     NoCredentials,
     NotReady,
     Throttled,
+    Unavailable,
     Unreachable,
 )
 from grapeshot_launcher.cloud.policy import granting_sid
@@ -54,10 +56,11 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """AWS's refusal of it."""
+    """AWS's refusal of it; `status` is HTTP's, 0 where it is not known."""
 
     code: str
     message: str
+    status: int = 0
 
 
 Telling = Callable[[Asked, Answer], AwsError]
@@ -68,6 +71,8 @@ def refusal(asked: Asked, answer: Answer) -> AwsError:
     tell = next((tell for codes, tell in _BY_CODE if answer.code in codes), None)
     if tell is None and answer.code == "InvalidParameterValueException":
         tell = next((tell for part, tell in _BY_TEXT if re.search(part, answer.message, re.IGNORECASE)), None)
+    if tell is None and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        tell = _unavailable
     error = (tell or _refused)(asked, answer)
     error.code = answer.code
     return error
@@ -154,6 +159,14 @@ def _throttled(asked: Asked, answer: Answer) -> AwsError:
     )
 
 
+def _unavailable(asked: Asked, answer: Answer) -> AwsError:
+    return Unavailable(
+        f"AWS failed {asked.action} on {asked.resource} in {asked.region}, after several attempts: {answer.code}.",
+        cause=answer.message,
+        remedy="Wait until the region is well again (health.aws.amazon.com shows it), or run in another one.",
+    )
+
+
 def _missing(asked: Asked, answer: Answer) -> AwsError:
     return Missing(
         f"AWS has no {asked.resource} ({asked.action} in {asked.region}).",
@@ -226,6 +239,13 @@ _BY_CODE: tuple[tuple[frozenset[str], Telling], ...] = (
             | {"AWS.SimpleQueueService.RequestThrottled", "PriorRequestNotComplete", "503"}
         ),
         _throttled,
+    ),
+    (
+        frozenset(
+            {"ServiceUnavailable", "InternalError", "InternalFailure", "InternalServerError"}
+            | {"ServiceException", "ServiceFailure", "ServiceFailureException", "RequestTimeout"}
+        ),
+        _unavailable,
     ),
     (
         frozenset(

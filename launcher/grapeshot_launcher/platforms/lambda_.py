@@ -40,7 +40,9 @@ from grapeshot_worker.plan import Assignment, Part
 from grapeshot_worker.wire import unpack
 
 RENEWAL = 10.0  # s between two renewals of the lease; workers stop 60 s after the last one
-TROUBLE_LIMIT = 30.0  # s that AWS may be out of reach before the run is given up
+TROUBLE_LIMIT = (
+    45.0  # s that S3 or SQS may be out of reach; leases and silence have 60, and a reason is better
+)
 INVOCATIONS_AT_ONCE = 32
 WORKERS_PER_POLLER, MOST_POLLERS = 20, 16
 PROBE_INTERVAL = 5.0  # s between two looks for workers that have fallen silent
@@ -153,7 +155,7 @@ class Lambda:
         self._record = ControlRecord()
         self._invoking = asyncio.Semaphore(INVOCATIONS_AT_ONCE)
         self._chores: set[asyncio.Task[None]] = set()
-        self._trouble_since: float | None = None
+        self._trouble: dict[str, float] = {}  # the service that is out of reach → since when
         self._error: GrapeshotError | None = None
 
     async def __aenter__(self) -> Lambda:
@@ -269,14 +271,12 @@ class Lambda:
             self._do(self._publish())
 
     async def _publish(self) -> None:
-        with contextlib.suppress(GrapeshotError):
-            await self._lasting(lambda: self._cloud.say(self._record))
+        await self._insist(lambda: self._cloud.say(self._record))
 
     async def _renew(self) -> None:
         while self._error is None:
             await asyncio.sleep(RENEWAL)
-            with contextlib.suppress(GrapeshotError):
-                await self._lasting(self._cloud.renew)
+            await self._insist(self._cloud.renew)
 
     # ---- listening ----
 
@@ -285,7 +285,7 @@ class Lambda:
         while self._error is None:
             letters: Sequence[Letter] = ()
             with contextlib.suppress(GrapeshotError):
-                letters = await self._lasting(self._cloud.receive)
+                letters = await self._lasting("SQS", self._cloud.receive)
             now = asyncio.get_running_loop().time()
             for letter in letters:
                 self._deliver(letter, now)
@@ -334,21 +334,27 @@ class Lambda:
 
     # ---- trouble ----
 
-    async def _lasting(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Make a call; one that fails for good, or for too long, ends the run."""
+    async def _insist(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Write the control record, however often it takes: without it workers do not start, stop, or go on."""
+        while self._error is None:
+            with contextlib.suppress(GrapeshotError):
+                await self._lasting("S3", call)
+                return
+
+    async def _lasting(self, service: str, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Make a call; one that fails for good, or whose service does for too long, ends the run."""
         loop = asyncio.get_running_loop()
         try:
             result = await call()
         except GrapeshotError as error:
             now = loop.time()
-            if self._trouble_since is None:
-                self._trouble_since = now
+            since = self._trouble.setdefault(service, now)
             passing = isinstance(error, CloudError) and error.passing
-            if not passing or now - self._trouble_since > TROUBLE_LIMIT:
+            if not passing or now - since > TROUBLE_LIMIT:
                 self._break_off(error)
             await asyncio.sleep(1.0)
             raise
-        self._trouble_since = None
+        self._trouble.pop(service, None)
         return result
 
     def _break_off(self, error: GrapeshotError) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from grapeshot_launcher.cloud.calls import Reach, again
-from grapeshot_launcher.cloud.errors import AwsError, Missing, NotReady, Throttled
+from grapeshot_launcher.cloud.errors import AwsError, Missing, NotReady, Throttled, Unavailable
 from grapeshot_launcher.cloud.provision import Standing
 from grapeshot_launcher.platforms.lambda_ import Letter
 from grapeshot_launcher.results.clocks import launcher_ahead
 from grapeshot_worker.invocation import ControlRecord, bundle_key
 
 LONG_POLL = 2  # s; a poll under way can't be cancelled, so the end of a run waits this long for it
-INVOKE_WITHIN, INVOKE_PAUSE = 30.0, 2.0  # s: throttled invocations, and functions that are not awake yet
+INVOKE_WITHIN, INVOKE_PAUSE = 30.0, 2.0  # s: what AWS throttles or fails, functions not awake yet
 BUNDLE_AGE = 86_400.0  # s: the bucket forgets bundles after two days, and a run may need one for hours
 
 
@@ -42,7 +42,7 @@ class AwsCloud:
         """Invoke the function; an event that arrives twice makes load once, for workers claim their place."""
         await again(
             lambda: self._reach.call(self._reach.aws.invoke, self._standing.function, payload),
-            on=(Throttled, NotReady, Missing),
+            on=(Throttled, Unavailable, NotReady, Missing),
             within=INVOKE_WITHIN,
             pause=INVOKE_PAUSE,
         )

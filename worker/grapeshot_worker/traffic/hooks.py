@@ -6,7 +6,8 @@ The contract is the reference's, in Python's terms. A hook takes the documented 
 leave out the last ones;
 it may be a coroutine function; a plain function may take `done` as one argument more and is then finished when
 it calls it. An error
-(raised, or given to `done`) ends the virtual user and is counted as `errors.<message>`.
+(raised, or given to `done`) ends the virtual user and is counted as `errors.<message>`. Only a MemoryError goes on as
+it is: it is not the user who fails, but the process.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -28,9 +29,8 @@ from grapeshot_worker.metrics.recorder import Recorder
 from grapeshot_worker.script.template import Functions
 from grapeshot_worker.traffic.notices import Notices
 
-DONE_LIMIT = (
-    120.0  # seconds a hook may take to call `done`; without a limit a forgotten call would hang its user
-)
+# Seconds that a hook gets to call `done`, and a coroutine to return: one that never does would hang the run.
+DONE_LIMIT, HOOK_LIMIT = 120.0, 600.0
 
 
 class Attributes(dict[str, Any]):
@@ -137,8 +137,8 @@ class Hooks:
             if hook.takes_done(len(arguments)):
                 return await _with_done(hook, arguments)
             result = hook.function(*arguments[: hook.positional])
-            return await result if inspect.isawaitable(result) else result
-        except StepError:
+            return await _awaited(hook, result) if inspect.isawaitable(result) else result
+        except (StepError, MemoryError):
             raise
         except Exception as error:
             self._explain(hook, error)
@@ -151,6 +151,8 @@ class Hooks:
             raise StepError(f'Undefined function "{name}"')
         try:
             return hook.function(*arguments[: hook.positional])
+        except MemoryError:
+            raise
         except Exception as error:
             self._explain(hook, error)
             raise StepError(error_name(error)) from error
@@ -210,6 +212,17 @@ def error_name(error: BaseException | str) -> str:
     return str(code) if isinstance(code, str) and code else str(error) or type(error).__name__
 
 
+async def _awaited(hook: _Hook, result: Awaitable[Any]) -> Any:
+    timeout = asyncio.timeout(HOOK_LIMIT)
+    try:
+        async with timeout:
+            return await result
+    except TimeoutError:
+        if not timeout.expired():  # the hook's own
+            raise
+        raise StepError(f"function {hook.name} did not return within {HOOK_LIMIT:g} s") from None
+
+
 async def _with_done(hook: _Hook, arguments: tuple[Any, ...]) -> Any:
     finished: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -228,7 +241,7 @@ async def _with_done(hook: _Hook, arguments: tuple[Any, ...]) -> Any:
     if inspect.isawaitable(
         result
     ):  # a coroutine is finished when it returns; `done` can only give it an error
-        value = await result
+        value = await _awaited(hook, result)
         return finished.result() if finished.done() else value
     try:
         async with asyncio.timeout(DONE_LIMIT):

@@ -77,6 +77,7 @@ class Runner:
         self._over = asyncio.Event()
         self._timer: asyncio.Handle | None = None
         self._start = 0.0
+        self._out_of_memory: MemoryError | None = None
         self.counts = Counts(planned=planned)
         self.stopped = False
 
@@ -86,10 +87,15 @@ class Runner:
         return len(self._users)
 
     async def run(self, start: float) -> None:
-        """Start every arrival at `start` + its moment; return when the last user has left."""
+        """Start every arrival at `start` + its moment; return when the last user has left.
+
+        Raises the MemoryError that a user met: then nobody else is started, and those under way are cut.
+        """
         self._start = start
         self._tick()
         await self._over.wait()
+        if self._out_of_memory is not None:
+            raise self._out_of_memory
 
     def stop(self) -> None:
         """Start nobody any more and cut short whoever is under way; `run` returns as soon as they have cleaned up."""
@@ -163,6 +169,9 @@ class Runner:
             newcomer.user.leave()
 
     def _fail(self, error: Exception) -> None:
+        if isinstance(error, MemoryError):  # what is measured with no memory left is worth nothing
+            self._out_of_memory = self._out_of_memory or error
+            self.stop()
         name = error.name if isinstance(error, StepError) else error_name(error)
         self.counts.failed += 1
         self.counts.out_of_files += name in OUT_OF_FILES

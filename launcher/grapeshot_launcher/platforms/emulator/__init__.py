@@ -19,13 +19,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from grapeshot_launcher.platforms.emulator.backends import Backends
-from grapeshot_launcher.platforms.emulator.body import Bodies
+from grapeshot_launcher.platforms.emulator.body import END_LIMIT, Bodies
 from grapeshot_launcher.platforms.emulator.calls import Middleware
 from grapeshot_launcher.platforms.emulator.faults import Fault, Faults
 from grapeshot_launcher.platforms.emulator.front import Front
@@ -173,9 +173,10 @@ class _Loop:
         thread = threading.Thread(target=self.loop.run_forever, name="sandboxes", daemon=True)
         thread.start()
         undo.callback(self.loop.close)
-        undo.callback(thread.join)
+        undo.callback(thread.join, END_LIMIT)
         undo.callback(self.loop.call_soon_threadsafe, self.loop.stop)
 
     def wait(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have work done in the loop."""
-        asyncio.run_coroutine_threadsafe(work(), self.loop).result()
+        """Have work done in the loop; what is not done in END_LIMIT is left to the keeper."""
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(work(), self.loop).result(END_LIMIT)

@@ -14,6 +14,7 @@ OPEN_FILES = 1024  # file descriptors in a Lambda sandbox (AWS: Lambda quotas)
 RUNTIME_API = "AWS_LAMBDA_RUNTIME_API"  # only a sandbox has it
 MARK = "AWS_LAMBDA_LOG_STREAM_NAME"  # differs for every sandbox
 LINE_LIMIT = 1 << 22  # bytes of one line of output
+END_LIMIT = 60.0  # seconds for what was ended to disappear
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

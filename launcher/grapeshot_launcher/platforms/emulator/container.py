@@ -25,9 +25,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from grapeshot_launcher.cloud.engine import Engine, failures
+from grapeshot_launcher.cloud.engine import SILENCE_LIMIT, Engine, failures
 from grapeshot_launcher.platforms.emulator import container_keeper
-from grapeshot_launcher.platforms.emulator.body import LINE_LIMIT, OPEN_FILES, Birth
+from grapeshot_launcher.platforms.emulator.body import END_LIMIT, LINE_LIMIT, OPEN_FILES, Birth
 from grapeshot_launcher.platforms.emulator.container_keeper import LABEL, OVER, remove_labelled
 
 if TYPE_CHECKING:
@@ -118,12 +118,12 @@ class SandboxContainer:
             nonlocal code
             for part in self._api.logs(container, stream=True, follow=True):
                 self._tell(self.output.feed_data, part)
-            code = int(self._api.wait(container)["StatusCode"])
+            code = int(self._api.wait(container, timeout=SILENCE_LIMIT)["StatusCode"])
 
         self._ask(look)
         self._ask(lambda container: self._api.remove_container(container, force=True))
         if self._killer is not None:
-            self._killer.join()  # who hears of the end may close the connection to the engine
+            self._killer.join(END_LIMIT)  # who hears of the end may close the connection to the engine
         self._tell(self.output.feed_eof)
         self._tell(self._ended.set_result, SIGNALS - code if code > SIGNALS else code)
 
@@ -160,7 +160,10 @@ class ContainerKeeper:
 
     def __exit__(self, *reason: object) -> None:
         """End it: everything is removed already."""
-        self._process.communicate(OVER)
+        try:
+            self._process.communicate(OVER, timeout=END_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
 
 def create(

@@ -22,7 +22,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grapeshot_launcher.platforms.emulator import keeper
-from grapeshot_launcher.platforms.emulator.body import LINE_LIMIT, MARK, OPEN_FILES, RUNTIME_API, Birth
+from grapeshot_launcher.platforms.emulator.body import (
+    END_LIMIT,
+    LINE_LIMIT,
+    MARK,
+    OPEN_FILES,
+    RUNTIME_API,
+    Birth,
+)
 from grapeshot_launcher.platforms.emulator.keeper import kill_marked
 
 # Runs in the new process, before the sandbox's own program takes its place; arguments: our pid, open files, program.
@@ -132,7 +139,10 @@ class Keeper:
         """Let it look once more, and end."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(END_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
 
 def _spawn(

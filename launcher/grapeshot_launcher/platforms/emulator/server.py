@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 
+from grapeshot_launcher.platforms.emulator.body import END_LIMIT
 from grapeshot_launcher.platforms.emulator.calls import Application
 
 HOST = "127.0.0.1"
@@ -44,5 +45,5 @@ class Server:
     def close(self) -> None:
         """Accept nothing more."""
         self._server.shutdown()
-        self._thread.join()
+        self._thread.join(END_LIMIT)
         self._server.server_close()
