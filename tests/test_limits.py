@@ -35,6 +35,7 @@ NO_LIMITS_OF_A_RUN = {
     "launcher.platforms.emulator.plane.PLACE_DELAY_LIMIT": "a pause, as on Lambda",
     "launcher.prepare_lambda.MARGIN": "a part of a worker's time, in a sum",
     "launcher.results.cost.FAREWELL": "an assumption of the estimate",
+    "launcher.results.verdict.CLOCK_LIMIT": "two clocks, compared",
     "launcher.results.verdict.CPU_LIMIT": "a share of a core",
     "worker.__main__.LINE_LIMIT": "above what a script can have",
     "worker.processes.LINE_LIMIT": "above what a second of measurements takes",

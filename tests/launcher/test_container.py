@@ -55,7 +55,8 @@ class PaperApi:
         if self.gone:
             raise NotFound("no such container")
 
-    def wait(self, container: str) -> dict[str, int]:
+    def wait(self, container: str, *, timeout: float) -> dict[str, int]:
+        assert timeout > 0
         return {"StatusCode": self.code}
 
     def pause(self, container: str) -> None:

@@ -120,12 +120,14 @@ class SandboxContainer:
                 self._tell(self.output.feed_data, part)
             code = int(self._api.wait(container, timeout=SILENCE_LIMIT)["StatusCode"])
 
-        self._ask(look)
-        self._ask(lambda container: self._api.remove_container(container, force=True))
-        if self._killer is not None:
-            self._killer.join(END_LIMIT)  # who hears of the end may close the connection to the engine
-        self._tell(self.output.feed_eof)
-        self._tell(self._ended.set_result, SIGNALS - code if code > SIGNALS else code)
+        try:
+            self._ask(look)
+            self._ask(lambda container: self._api.remove_container(container, force=True))
+            if self._killer is not None:
+                self._killer.join(END_LIMIT)  # who hears of the end may close the connection to the engine
+        finally:  # also of a call that fails in a way nobody foresaw: its end is waited for
+            self._tell(self.output.feed_eof)
+            self._tell(self._ended.set_result, SIGNALS - code if code > SIGNALS else code)
 
     def _tell(self, listener: Callable[..., Any], *words: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
