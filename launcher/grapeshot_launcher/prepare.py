@@ -50,6 +50,7 @@ class Test:
     report: Path | None
     copies: bool = False
     windows: tuple[Window, ...] = (WHOLE,)  # of the load, each for one generation of workers
+    regions: tuple[str, ...] = ()  # of AWS where workers run, who take turns; none on one's own machine
     thresholds: tuple[Check, ...] = ()  # beyond the script's own checks
     baseline: EarlierRun | None = None  # to compare with
 
