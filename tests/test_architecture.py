@@ -34,7 +34,7 @@ LAUNCHER_FLOORS = (
     ("views", "origin"),
     ("github", "platforms", "prepare", "relay", "screen", "sizing"),
     ("crew", "settle", "emulation", "prepare_lambda"),
-    ("conduct", "signals"),
+    ("conduct", "signals", "places"),
     ("watch",),
     ("publish",),
     ("run",),

@@ -108,12 +108,15 @@ async def conduct_load(
         now = clock()
         if isinstance(event, Signalled | Broken):
             coming.clear()
+        if isinstance(event, Broken) and load.stopped_by is None and load.broken is None:
+            stop_limit = now + crew.limits.stop
+            crew.send(Stop(reason="asked"))  # other regions' workers: what they make alone is not the plan
         while coming and now >= start + coming[0][0].window.start - crew.limits.lead:
             _relieve(crew, coming.popleft(), load, audience, now=now)
         if isinstance(event, Said):
             load.late.pop(event.worker, None)  # who speaks is ready, also where its Ready was lost
         if isinstance(event, Said) and isinstance(event.message, Ready):
-            reason = load.stopped_by and _reason(load.stopped_by)
+            reason = "asked" if load.broken else load.stopped_by and _reason(load.stopped_by)
             crew.tell(event.worker, Stop(reason=reason) if reason else Go(start_at=start))
         _take(event, load, audience, now=now)
         if isinstance(event, Signalled) and load.stopped_by is None:
@@ -255,7 +258,8 @@ def _take(event: Event | None, load: Load, audience: Audience, *, now: float) ->
 
 def _end_hopeless(crew: Crew, load: Load, audience: Audience, *, now: float, stop_limit: float) -> None:
     """End the workers that do not answer a stop in time, and those that have fallen silent."""
-    late = crew.here if load.stopped_by is not None and now >= stop_limit else set()
+    ending = load.stopped_by is not None or load.broken is not None
+    late = crew.here if ending and now >= stop_limit else set()
     unready = {who for who, limit in load.late.items() if now >= limit} & crew.here
     for who in sorted((late | unready | (set(audience.silent(now)) & crew.here)) - load.ended):
         why = f"said nothing for {crew.limits.silence:.0f} s"

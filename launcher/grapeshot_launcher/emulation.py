@@ -71,7 +71,10 @@ class Emulation:
 
         options = self._options
         with EmbeddedAws(
-            region=options.region, repository=options.repository, containers=self._containers
+            region=options.region,
+            others=options.regions[1:],
+            repository=options.repository,
+            containers=self._containers,
         ) as aws:
             before = dict(os.environ)
             for name in OTHERS_LOGIN:

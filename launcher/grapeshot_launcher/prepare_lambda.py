@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
+from operator import add
 
 from grapeshot_launcher.bundle import Bundle, Contents, make_bundle
 from grapeshot_launcher.bundle.wheels import Machine, pip_download
@@ -20,6 +22,7 @@ from grapeshot_launcher.platforms.lambda_ import flush_interval
 from grapeshot_launcher.prepare import WHOLE, Test, prepare
 from grapeshot_launcher.relay import windows_of
 from grapeshot_launcher.results.cost import Estimate, Tariff, estimate
+from grapeshot_launcher.results.regions import workers_in
 from grapeshot_launcher.sizing import size, user_weight
 from grapeshot_launcher.views.plan import number, plural
 from grapeshot_worker.arrivals import duration
@@ -72,9 +75,7 @@ def settle_run(
     function on AWS.
     """
     tags = parse_tags(options.aws_tags) if options.aws_tags else {}
-    problems = site_problems(Site(account="0" * 12, region=options.region, prefix=options.prefix))
-    if problems:
-        raise SettingsRefused("\n".join(problems))
+    _check_regions(options)
     test = prepare(options.run, environ=environ, now=now, cpus=1)
     test = replace(test, windows=cut_for(options, duration(test.plan)))
     limits = limits_of(options, duration(test.plan))
@@ -83,7 +84,15 @@ def settle_run(
         test = replace(test, workers=options.count, copies=True)
     elif options.run.workers is None:
         sizing = size(test.script, test.plan, processes=vcpus(options.memory_size))
-        test, why = replace(test, workers=sizing.workers), sizing.why
+        enough = min(max(sizing.workers, len(options.regions)), max(test.users, 1))
+        test, why = replace(test, workers=enough), sizing.why
+    if test.workers < len(options.regions):
+        raise SettingsRefused(
+            f"The run has {plural(test.workers, 'worker')} for {len(options.regions)} regions.",
+            cause="Each region needs a worker of its own, and each worker that shares the load a user.",
+            remedy="Name fewer regions (--region), or use more workers (--workers, --count).",
+        )
+    test = replace(test, regions=options.regions)
     expected = _estimate(options, test, limits)
     made_for = machine() if machine else Machine(options.architecture)
     bundle = make_bundle(_contents(test, environ), made_for, download=pip_download(environ))
@@ -99,10 +108,26 @@ def settle_run(
     )
 
 
-def tariff(options: LambdaOptions, workers: int) -> Tariff:
-    """Say what the workers of a run are charged by."""
+def _check_regions(options: LambdaOptions) -> None:
+    """Refuse regions that can't be, or not together."""
+    sites = [Site(account="0" * 12, region=each, prefix=options.prefix) for each in options.regions]
+    problems = dict.fromkeys(problem for site in sites for problem in site_problems(site))
+    if len({site.partition for site in sites}) > 1:
+        problems[
+            "the regions belong to different partitions of AWS, whose accounts have nothing in common"
+        ] = None
+    if options.subnet_ids and len(sites) > 1:
+        problems["--subnet-ids: a subnet is in one region, so a run in a VPC has one region (--region)"] = (
+            None
+        )
+    if problems:
+        raise SettingsRefused("\n".join(problems))
+
+
+def tariff(options: LambdaOptions, workers: int, *, region: str) -> Tariff:
+    """Say what the workers of a run are charged by in a region; `workers` are those of all regions."""
     return Tariff(
-        region=options.region,
+        region=region,
         architecture=options.architecture,
         memory=options.memory_size,
         flush_interval=flush_interval(workers),
@@ -113,16 +138,20 @@ def _estimate(options: LambdaOptions, test: Test, limits: Limits) -> Estimate:
     """Estimate what a run will cost; SettingsRefused when that is more than it may."""
     _, user = user_weight(test.script.scenarios)
     sections = [part for part in (test.script.before, test.script.after) if part]
-    expected = estimate(
-        tariff(options, test.workers),
-        workers=test.workers,
-        sections=len(sections),
-        windows=[min(each.end, duration(test.plan)) - each.start for each in test.windows],
-        user=user,
-        delay=limits.start_delay,
-        lead=limits.lead,
-        timeout=options.timeout,
-    )
+    in_each = [
+        estimate(
+            tariff(options, test.workers, region=region),
+            workers=workers,
+            sections=len(sections) if region == options.region else 0,
+            windows=[min(each.end, duration(test.plan)) - each.start for each in test.windows],
+            user=user,
+            delay=limits.start_delay,
+            lead=limits.lead,
+            timeout=options.timeout,
+        )
+        for region, workers in workers_in(options.regions, test.workers).items()
+    ]
+    expected = reduce(add, in_each)
     if options.max_cost is not None and expected.expected > options.max_cost:
         raise SettingsRefused(
             f"The run is expected to cost ${expected.expected:.4f}; --max-cost allows ${options.max_cost:g}.",

@@ -12,37 +12,36 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
-from functools import cache
+from functools import cache, reduce
+from operator import add
 from typing import TYPE_CHECKING, TypeVar
 
 from grapeshot_launcher.cloud.aws import Aws
 from grapeshot_launcher.cloud.calls import Reach, Threads
 from grapeshot_launcher.cloud.find_image import find_image
-from grapeshot_launcher.cloud.provision import Desired, Standing, provisioned
-from grapeshot_launcher.cloud.resources import FunctionSettings, Site, function_problems
+from grapeshot_launcher.cloud.provision import Standing
+from grapeshot_launcher.cloud.resources import Site
 from grapeshot_launcher.conduct import CODES
 from grapeshot_launcher.crew import Inbox, Signalled
 from grapeshot_launcher.emulation import Emulation
-from grapeshot_launcher.errors import ImageUnpublished, Interrupted, SettingsRefused, WorkerFailed
+from grapeshot_launcher.errors import ImageUnpublished, Interrupted
 from grapeshot_launcher.options import LambdaOptions
 from grapeshot_launcher.options.again import command_line
 from grapeshot_launcher.origin import origin
-from grapeshot_launcher.platforms.lambda_ import Ground, Lambda
-from grapeshot_launcher.platforms.lambda_calls import AwsCloud, compare_clock, upload
-from grapeshot_launcher.prepare_lambda import Settled, settle_run, tariff
+from grapeshot_launcher.places import Place, placed
+from grapeshot_launcher.platforms.lambda_calls import compare_clock
+from grapeshot_launcher.platforms.regions import Regions
+from grapeshot_launcher.prepare_lambda import Settled, settle_run
 from grapeshot_launcher.results.clocks import off
-from grapeshot_launcher.results.cost import Cost, Estimate, cost
+from grapeshot_launcher.results.cost import Cost, Estimate
 from grapeshot_launcher.run import Keep, Stage, announce, nobody, tell
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.signals import heeding_elsewhere, listening
 from grapeshot_launcher.views.console import plain_lines
 from grapeshot_launcher.views.lambda_ import bundle_table, cost_lines, estimate_line, ground_lines
-from grapeshot_launcher.views.plan import plural
-from grapeshot_worker.errors import CloudError
-from grapeshot_worker.invocation import stop_key
 
 if TYPE_CHECKING:
     from grapeshot_launcher.cloud.aws import Session
@@ -105,7 +104,8 @@ def _run_settled(
 
     if settled.options.publish and image is None and settled.options.emulate is None:
         # Before there is an event loop: it takes minutes, and a Ctrl-C ends it at once.
-        image = publish_missing(_aws(settled.options.region, log_in), settled.options, say=screen.show)
+        for region in settled.options.regions:
+            image = publish_missing(_aws(region, log_in), settled.options, say=screen.show)
     return asyncio.run(main())
 
 
@@ -114,7 +114,7 @@ def publish_missing(aws: Aws, options: LambdaOptions, *, say: Callable[[str], No
 
     Looking takes a permission that every run has; only publishing needs more. Raises ImageFailed and CloudError.
     """
-    site = Site(account=aws.caller().account, region=options.region, prefix=options.prefix)
+    site = Site(account=aws.caller().account, region=aws.region, prefix=options.prefix)
     repository, architecture = options.repository, options.architecture
     try:
         return find_image(aws, site, asked=None, repository=repository, architecture=architecture)
@@ -141,64 +141,54 @@ async def play(
     screen.show("Preparing AWS Lambda function...")
     screen.show(bundle_table(bundle.files, bundle.packages))
     async with AsyncExitStack() as stack:
-        reach = Reach(
-            aws=await heeding(inbox, asyncio.to_thread(_aws, options.region, log_in)),
-            call=Threads(),
-            warn=lambda text: screen.warn(plain_lines(f"Warning: {text}")),
-            tell=screen.show,
-        )
-        desired = await heeding(inbox, _desired(settled, reach, image))
-        standing = await heeding(inbox, stack.enter_async_context(provisioned(reach, desired)))
-        cloud = AwsCloud(reach, standing)
-        ahead = await heeding(inbox, compare_clock(reach, now=now))
+        reaches = [
+            Reach(
+                aws=await heeding(inbox, asyncio.to_thread(_aws, region, log_in)),
+                call=Threads(),
+                warn=lambda text: screen.warn(plain_lines(f"Warning: {text}")),
+                tell=screen.show,
+            )
+            for region in options.regions
+        ]
+        standing = placed(settled, reaches, image=image, now=now)
+        places = await heeding(inbox, stack.enter_async_context(standing))
+        ahead = await heeding(inbox, compare_clock(reaches[0], now=now))
         if ahead:
             screen.warn(plain_lines(wrong_clock(ahead)))
 
         async def asked_elsewhere() -> bool:
-            return await cloud.get(stop_key(test.run_id)) is not None
+            return any(await asyncio.gather(*(place.asked_to_stop() for place in places)))
 
         await stack.enter_async_context(heeding_elsewhere(inbox, asked_elsewhere))
-        await heeding(inbox, upload(reach, standing.bucket, bundle.digest, bundle.archive, now=now()))
-        screen.show(_standing_lines(standing) + "\n")
-        ground = Ground(
-            run_id=test.run_id,
-            region=options.region,
-            bucket=standing.bucket,
-            queue_url=standing.queue_url,
-            bundle_digest=bundle.digest,
-            workers=test.workers,
-            processes=settled.processes,
-            timeout=options.timeout,
-            limits=settled.limits,
-            one_clock=options.emulate is not None,
-        )
-        workers = await stack.enter_async_context(Lambda(cloud, ground))
+        for place in places:
+            screen.show(_standing_lines(place.standing) + "\n")
 
         def cost_so_far() -> Cost:
-            return cost(tariff(options, test.workers), workers.times())
+            return reduce(add, (place.cost() for place in places))
 
         def facts() -> dict[str, object]:
-            told = {**_facts(settled, desired.function), **_costs(cost_so_far(), settled.estimate)}
+            told = {**_facts(settled, places), **_costs(cost_so_far(), settled.estimate)}
             return {**told, "clockAhead": ahead}
 
         clock = by_aws(now, ahead)
+        workers = Regions([place.workers for place in places])
         stage = Stage(workers, screen, inbox, clock, announced=True, facts=facts, keep=keep)
         code = await tell(test, stage)
         screen.show("\n" + cost_lines(cost_so_far(), emulated=options.emulate is not None))
         return code
 
 
-def _facts(settled: Settled, function: FunctionSettings) -> dict[str, object]:
-    """Give what a report tells of the workers and their place."""
+def _facts(settled: Settled, places: Sequence[Place]) -> dict[str, object]:
+    """Give what a report tells of the workers and their places."""
     options = settled.options
     return {
         "command": command_line(options),
         "copies": settled.test.copies,
-        "region": options.region,
+        "region": ",".join(options.regions),
         "memorySize": options.memory_size,
         "architecture": options.architecture,
-        "image": function.image,
-        "function": function.name(options.prefix),
+        "image": ",".join(place.function.image for place in places),
+        "function": ",".join(place.standing.function for place in places),
         "processes": settled.processes,
         "emulated": options.emulate is not None,
         **origin(settled.test.environ),
@@ -248,50 +238,6 @@ async def heeding(inbox: Inbox, work: Awaitable[T]) -> T:
             task.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await doing
-
-
-async def _desired(settled: Settled, reach: Reach, image: str | None) -> Desired:
-    """Say what must stand; GrapeshotError when the account or the image can't serve."""
-    options, test = settled.options, settled.test
-    caller = await reach.call(reach.aws.caller)
-    site = Site(account=caller.account, region=options.region, prefix=options.prefix)
-    relieved = len(test.windows) > 1  # then two generations are there at once, for a while
-    await _check_concurrency(reach, test.workers * (2 if relieved else 1))
-    address = await reach.call(
-        find_image,
-        reach.aws,
-        site,
-        asked=image,
-        repository=options.repository,
-        architecture=options.architecture,
-    )
-    function = FunctionSettings(
-        image=address,
-        role=options.role_arn or site.role_arn,
-        memory=options.memory_size,
-        architecture=options.architecture,
-        timeout=options.timeout,
-        subnets=options.subnet_ids,
-        security_groups=options.security_group_ids,
-    )
-    problems = function_problems(function, site)
-    if problems:
-        raise SettingsRefused("\n".join(problems))
-    metadata = {"script": test.options.script, "name": test.options.name, "workers": test.workers}
-    return Desired(site=site, run_id=test.run_id, function=function, tags=settled.tags, metadata=metadata)
-
-
-async def _check_concurrency(reach: Reach, workers: int) -> None:
-    """Refuse more workers than the account may run at once, where it may be asked."""
-    quota = workers
-    with suppress(CloudError):  # the documented policy does not allow it
-        quota = await reach.call(reach.aws.concurrency)
-    if quota < workers:
-        raise WorkerFailed(
-            f"{plural(workers, 'worker')} can't run at once: the account may run {quota} in {reach.aws.region}.",
-            cause="New accounts have a small quota of concurrent executions, and other functions reserve a part of it.",
-            remedy="Ask AWS for a higher quota (Service Quotas, Lambda), or use fewer workers with more memory.",
-        )
 
 
 def _standing_lines(standing: Standing) -> str:

@@ -384,7 +384,7 @@ def test_a_run_across_the_ends_of_sessions(
     )
     options = LambdaOptions(
         run=RunOptions(script=str(script), workers=2, output=str(tmp_path / "report.json")),
-        region=REGION,
+        regions=(REGION,),
         memory_size=1769,
         image=cloud.aws.image_uri(),
     )

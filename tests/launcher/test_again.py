@@ -27,7 +27,7 @@ RUN = RunOptions(
 )
 LAMBDA = LambdaOptions(
     run=replace(RUN, workers=None),
-    region="eu-west-1",
+    regions=("eu-west-1", "us-east-1"),
     count=3,
     memory_size=1769,
     architecture="x86_64",

@@ -34,7 +34,8 @@ def invoke(*arguments: str) -> Result:
     ("arguments", "expected"),
     [
         ([], {}),
-        (["--region", "eu-west-1"], {"region": "eu-west-1"}),
+        (["--region", "eu-west-1"], {"regions": ("eu-west-1",)}),
+        (["--region", "eu-west-1, us-east-1"], {"regions": ("eu-west-1", "us-east-1")}),
         (["--count", "51"], {"count": 51}),
         (["--memory-size", "10240"], {"memory_size": 10240}),
         (["--architecture", "x86_64"], {"architecture": "x86_64"}),

@@ -36,7 +36,7 @@ def test_a_script_and_a_region_are_enough() -> None:
         comment=False,
     )
     assert read(found.arguments) == LambdaOptions(
-        run=RunOptions(script="tests/load.yml"), region="eu-west-1", publish=True
+        run=RunOptions(script="tests/load.yml"), regions=("eu-west-1",), publish=True
     )
 
 
@@ -44,7 +44,7 @@ def test_every_input_that_shapes_a_run_becomes_its_flag() -> None:
     """Values pass untouched, whatever is in them; a path that looks like a flag is a path."""
     found = inputs(
         script="-v.yml",
-        region="eu-west-1",
+        region="eu-west-1,us-east-1",
         workers="20",
         environment="staging",
         target="https://example.com/?a=b c",
@@ -72,7 +72,7 @@ def test_every_input_that_shapes_a_run_becomes_its_flag() -> None:
             insecure=True,
             dotenv=".env",
         ),
-        region="eu-west-1",
+        regions=("eu-west-1", "us-east-1"),
         memory_size=1769,
         architecture="x86_64",
         image="sha256:" + "0" * 64,

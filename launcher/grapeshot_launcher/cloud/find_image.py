@@ -17,6 +17,7 @@ from grapeshot_launcher.cloud.resources import Architecture, Site
 from grapeshot_launcher.errors import ImageFailed, ImageUnpublished
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_REGISTRY = re.compile(r"^(\d{12}\.dkr[.-]ecr(?:-fips)?\.)[a-z0-9-]+(\.[^/]+/)")
 _NAMED = re.compile(r"(?P<registry>[^/]+)/(?P<repository>[^@:]+)(?::(?P<tag>[^@]+))?")
 SINGLE = [
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -61,6 +62,17 @@ def find_image(
         )
     digest = _digest(aws, site, named["repository"], named["tag"] or "latest", named["registry"])
     return f"{named['registry']}/{named['repository']}@{digest}"
+
+
+def in_region(asked: str, region: str) -> str:
+    """Give an image's address in another region's registry of the same account, as ECR replicates images.
+
+    >>> in_region("123456789012.dkr.ecr.eu-west-1.amazonaws.com/worker:1", "us-east-1")
+    '123456789012.dkr.ecr.us-east-1.amazonaws.com/worker:1'
+    >>> in_region("sha256:" + "0" * 64, "us-east-1")[:8]
+    'sha256:0'
+    """
+    return _REGISTRY.sub(rf"\g<1>{region}\g<2>", asked)
 
 
 def _digest(aws: Sdk, site: Site, repository: str, tag: str, registry: str = "") -> str:

@@ -20,11 +20,12 @@ from grapeshot_launcher.options.asked import LambdaOptions, RunOptions
 _FLAGS: Mapping[str, str] = {
     "inputs": "--input",
     "thresholds": "--threshold",
+    "regions": "--region",
     "role_arn": "--lambda-role-arn",
 }
 _SECRET: Mapping[str, str] = {"variables": "$VARIABLES", "overrides": "$OVERRIDES"}
 _APART = {"script", "run", "check", "output", "baseline", "quiet"}  # no flags, or nothing that shapes a run
-_JOINED = {"security_group_ids", "subnet_ids"}
+_JOINED = {"regions", "security_group_ids", "subnet_ids"}
 _LOGIN = re.compile(r"(?<=://)[^/?#@\s]+@")
 
 

@@ -41,7 +41,7 @@ class LambdaOptions:
     """What was asked of `run-lambda`; `run` is what it has in common with `run`, `--workers` among it."""
 
     run: RunOptions
-    region: str = "us-east-1"
+    regions: tuple[str, ...] = ("us-east-1",)
     count: int | None = None
     memory_size: int = 4096  # MB
     architecture: Architecture = "arm64"
@@ -56,6 +56,11 @@ class LambdaOptions:
     publish: bool = False  # the worker image, where the region lacks it
     max_cost: float | None = None  # $
     emulate: Literal["processes", "docker"] | None = None
+
+    @property
+    def region(self) -> str:
+        """The first region, or the only one: where the sections around the load run."""
+        return self.regions[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,7 @@ from grapeshot_launcher.options.flags import REPORT_FLAGS, SCRIPT_FLAGS, Command
 EXAMPLES = """\b
 Examples:
   grapeshot run-lambda blitz.yml --region eu-west-1
+  grapeshot run-lambda blitz.yml --region eu-west-1,us-east-1
   grapeshot run-lambda blitz.yml --workers 20           # the script's load, divided
   grapeshot run-lambda blitz.yml --count 20             # 20 times the script's load
   grapeshot run-lambda --emulate blitz.yml              # the same, on this machine
@@ -46,7 +47,12 @@ REPOSITORY = click.option(
 
 LAMBDA_FLAGS = flags(
     click.option(
-        "--region", metavar="REGION", default="us-east-1", show_default=True, help="Where the workers run."
+        "--region",
+        "regions",
+        metavar="REGIONS",
+        default="us-east-1",
+        show_default=True,
+        help="Where the workers run; of several regions, comma-separated, they take turns.",
     ),
     click.option(
         "--count", metavar="N", type=MANY, help="N workers that make the script's whole load each: N times."
@@ -127,13 +133,16 @@ def run_lambda(**flags: Any) -> LambdaOptions:
             " --workers N divides it."
         )
     groups, subnets = _ids(flags.pop("security_group_ids")), _ids(flags.pop("subnet_ids"))
+    regions = _ids(flags.pop("regions"))
+    if not regions or len(set(regions)) < len(regions):
+        raise click.UsageError("--region names one region, or several different ones, comma-separated.")
     if bool(groups) != bool(subnets):
         raise click.UsageError(
             "--security-group-ids and --subnet-ids belong together: give both, or neither."
         )
     common = {field.name for field in fields(RunOptions)} & flags.keys()
     run = RunOptions(**{name: flags.pop(name) for name in sorted(common)})
-    return LambdaOptions(run=run, security_group_ids=groups, subnet_ids=subnets, **flags)
+    return LambdaOptions(run=run, regions=regions, security_group_ids=groups, subnet_ids=subnets, **flags)
 
 
 def _ids(written: str | None) -> tuple[str, ...]:

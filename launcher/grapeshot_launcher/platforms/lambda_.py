@@ -104,6 +104,7 @@ class Ground:
     processes: int
     timeout: float
     limits: Limits
+    regions: int = 1  # that the workers are in, by turns; this is one of them
     one_clock: bool = False  # workers and queue are on one machine
 
     @property
@@ -114,7 +115,8 @@ class Ground:
     @property
     def pollers(self) -> int:
         """How many long polls of the queue are under way."""
-        return min(-(-self.workers // WORKERS_PER_POLLER) + 1, MOST_POLLERS)
+        here = -(-self.workers // self.regions)
+        return min(-(-here // WORKERS_PER_POLLER) + 1, MOST_POLLERS)
 
     def invocation(self, assignment: Assignment) -> Invocation:
         """Give the event of a worker."""
@@ -150,6 +152,7 @@ class Lambda:
         self._workers: dict[tuple[int, int], LambdaWorker] = {}
         self._past: list[WorkerTime] = []  # of workers that are no longer among them
         self._ahead: dict[WorkerId, float] = {}  # s that a worker's clock is ahead of the queue's
+        self._newest = 0  # generation
         self._part: Part | None = None
         self._opened = asyncio.Event()
         self._record = ControlRecord()
@@ -159,7 +162,8 @@ class Lambda:
         self._error: GrapeshotError | None = None
 
     async def __aenter__(self) -> Lambda:
-        """Begin: nothing is done before the first worker is started."""
+        """Begin: until the first worker is started, all that is done is to renew the lease."""
+        self._do(self._renew())
         return self
 
     async def __aexit__(
@@ -204,7 +208,8 @@ class Lambda:
         loop = asyncio.get_running_loop()
         worker = LambdaWorker(invocation, self._control, loop.time())
         self._workers[invocation.generation, invocation.index] = worker
-        if invocation.index == 0 and invocation.generation > 0:  # a long load has many generations
+        if invocation.generation > self._newest:  # a long load has many generations
+            self._newest = invocation.generation
             self._forget(loop.time())
         async with self._invoking:
             await self._cloud.invoke(invocation.to_json())
@@ -255,7 +260,6 @@ class Lambda:
         finally:
             self._opened.set()
         if first:
-            self._do(self._renew())
             self._do(self._probe())
             for _ in range(self._ground.pollers):
                 self._do(self._poll())

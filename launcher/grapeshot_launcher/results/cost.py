@@ -72,6 +72,10 @@ class Estimate:
     expected: float
     most: float
 
+    def __add__(self, other: Estimate) -> Estimate:
+        """Add what another region will cost."""
+        return Estimate(expected=self.expected + other.expected, most=self.most + other.most)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
@@ -85,6 +89,17 @@ class Cost:
     def total(self) -> float:
         """Dollars in all regions together."""
         return sum(self.by_region.values())
+
+    def __add__(self, other: Cost) -> Cost:
+        """Add what other workers have cost."""
+        regions = {**self.by_region, **other.by_region}
+        return Cost(
+            by_region={
+                each: self.by_region.get(each, 0.0) + other.by_region.get(each, 0.0) for each in regions
+            },
+            workers=self.workers + other.workers,
+            assumed=self.assumed + other.assumed,
+        )
 
 
 def price(tariff: Tariff, seconds: Iterable[float]) -> float:

@@ -8,7 +8,7 @@ first again. So each worker's region follows from its index, in every generation
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def region_of(index: int, regions: Sequence[str]) -> str:
@@ -18,3 +18,12 @@ def region_of(index: int, regions: Sequence[str]) -> str:
     ['eu-west-1', 'us-east-1', 'eu-west-1']
     """
     return regions[index % len(regions)]
+
+
+def workers_in(regions: Sequence[str], workers: int) -> Mapping[str, int]:
+    """Count the workers of each region, of so many in all.
+
+    >>> workers_in(("eu-west-1", "us-east-1"), 5)
+    {'eu-west-1': 3, 'us-east-1': 2}
+    """
+    return {region: len(range(place, workers, len(regions))) for place, region in enumerate(regions)}

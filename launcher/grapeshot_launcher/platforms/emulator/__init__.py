@@ -50,7 +50,7 @@ _one = threading.Lock()  # moto's state belongs to the process
 class EmbeddedAws:
     """A context manager; GrapeshotError if moto is missing or another one runs in this process.
 
-    `folder` keeps the sandboxes' folders and logs (default: a temporary one, removed at the end). `handler` is
+    `region` is the one that the SDK is led to; the images are there, and in `others`. `folder` keeps the sandboxes' folders and logs (default: a temporary one, removed at the end). `handler` is
     what functions run, found from `task_root` or among the installed packages. `containers` has them run in
     containers of an image instead, in which the handler must be. `concurrency` is the account's limit.
     `retry_delays` are the seconds before an asynchronous event's second and third attempt. `middleware`
@@ -61,6 +61,7 @@ class EmbeddedAws:
         self,
         *,
         region: str = "us-east-1",
+        others: Sequence[str] = (),
         folder: Path | None = None,
         handler: str = HANDLER,
         task_root: Path | None = None,
@@ -73,6 +74,7 @@ class EmbeddedAws:
         on_log: Listener | None = None,
     ) -> None:
         self.region = region
+        self.others = tuple(others)
         self.faults = Faults()
         self.endpoint_url = ""
         self.account = ""
@@ -131,7 +133,8 @@ class EmbeddedAws:
         backends = Backends(command=self._handler)
         undo.callback(backends.forget)
         self.account = backends.account
-        self.images = backends.put_images(self.region, self.repository, self._tags)
+        for region in (self.region, *self.others):
+            self.images = backends.put_images(region, self.repository, self._tags)
         folder = self._folder or Path(tempfile.mkdtemp(prefix="grapeshot-aws-"))
         if self._folder is None:
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
