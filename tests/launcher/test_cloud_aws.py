@@ -404,7 +404,7 @@ def test_a_denied_call_names_action_resource_and_statement() -> None:
     )
     error = refusal(ASKED, Answer(code="AccessDeniedException", message=message))
 
-    assert error.message == f"AWS denied iam:PassRole on {SITE.role_arn}."
+    assert error.message == f"AWS denied iam:PassRole on {SITE.role_arn} in {SITE.region}."
     assert "CreateOrGetLambdaRole" in error.remedy
     assert "`grapeshot iam policy`" in error.remedy
 

@@ -166,7 +166,7 @@ def test_a_load_that_outlives_workers_of_a_short_life_is_refused(
     ("flags", "kind"),
     [
         ({"aws_tags": "no colon"}, TagsRefused),
-        ({"region": "Frankfurt"}, SettingsRefused),
+        ({"regions": ("Frankfurt",)}, SettingsRefused),
         ({"prefix": "Not a bucket"}, SettingsRefused),
         ({"flow": "{post: {url: /, formData: {f: {fromFile: gone.png}}}}"}, ScriptError),
         ({"flow": "{gett: {url: /}}", "phase": "{duration: x}"}, ScriptError),

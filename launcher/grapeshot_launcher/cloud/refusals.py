@@ -128,7 +128,9 @@ def _denied(asked: Asked, answer: Answer) -> AwsError:
             f"Grant the statement {sid}, as `grapeshot iam policy{publish}` prints it, to whoever runs this."
         )
     return AccessDenied(
-        f"AWS denied {action} on {resource}.", cause=answer.message or "403 Forbidden", remedy=remedy
+        f"AWS denied {action} on {resource} in {asked.region}.",
+        cause=answer.message or "403 Forbidden",
+        remedy=remedy,
     )
 
 

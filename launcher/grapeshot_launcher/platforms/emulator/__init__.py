@@ -50,11 +50,11 @@ _one = threading.Lock()  # moto's state belongs to the process
 class EmbeddedAws:
     """A context manager; GrapeshotError if moto is missing or another one runs in this process.
 
-    `region` is the one that the SDK is led to; the images are there, and in `others`. `folder` keeps the sandboxes' folders and logs (default: a temporary one, removed at the end). `handler` is
-    what functions run, found from `task_root` or among the installed packages. `containers` has them run in
-    containers of an image instead, in which the handler must be. `concurrency` is the account's limit.
-    `retry_delays` are the seconds before an asynchronous event's second and third attempt. `middleware`
-    sees every call first.
+    The SDK is led to `region`; the images are there and in `others`. `folder` keeps the sandboxes' folders and logs
+    (default: a temporary one, removed at the end). `handler` is what functions run, found from `task_root` or among
+    the installed packages. `containers` has them run in containers of an image instead, in which the handler must
+    be. `concurrency` is the account's limit. `retry_delays` are the seconds before an asynchronous event's second
+    and third attempt. `middleware` sees every call first.
     """
 
     def __init__(
