@@ -15,7 +15,9 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from dataclasses import replace
+from functools import partial
+from typing import NoReturn, TypeVar
 
 import click
 
@@ -32,6 +34,8 @@ from grapeshot_launcher.options import (
     read,
 )
 from grapeshot_worker.errors import Exit, GrapeshotError
+
+Somewhere = TypeVar("Somewhere", CleanOptions, DoctorOptions, ImageOptions)
 
 
 def main() -> NoReturn:
@@ -90,25 +94,33 @@ def _carry_out(asked: Asked) -> int:
         case ImageOptions():
             from grapeshot_launcher.errands import make_image
 
-            return make_image(asked, say=click.echo)
+            return everywhere(asked, partial(make_image, say=click.echo))
         case CleanOptions():
             from grapeshot_launcher.clean import clean
 
-            return clean(asked, say=click.echo)
+            return everywhere(asked, partial(clean, say=click.echo))
         case StopOptions():
             from grapeshot_launcher.stop import stop
 
-            return stop(asked, say=click.echo)
+            first, *_ = asked.region.split(",")  # the launcher looks in every region of a run
+            return stop(replace(asked, region=first.strip()), say=click.echo)
         case DoctorOptions():
             from grapeshot_launcher.doctor import examine
 
-            return examine(asked, environ=os.environ, say=click.echo)
+            return everywhere(asked, partial(examine, environ=os.environ, say=click.echo))
         case _:
             from grapeshot_launcher.run import check, run
 
             if asked.check:
                 return check(asked, environ=os.environ)
             return run(asked, environ=os.environ, leave=os._exit)
+
+
+def everywhere(asked: Somewhere, carry_out: Callable[[Somewhere], int]) -> int:
+    """Carry out what was asked in each region, of several that are comma-separated; give the worst code."""
+    regions = asked.region.split(",") if asked.region else []
+    each = [replace(asked, region=region.strip()) for region in regions] or [asked]
+    return max(map(carry_out, each))
 
 
 def _open_closed_streams() -> None:

@@ -84,8 +84,9 @@ def settle_run(
         test = replace(test, workers=options.count, copies=True)
     elif options.run.workers is None:
         sizing = size(test.script, test.plan, processes=vcpus(options.memory_size))
-        enough = min(max(sizing.workers, len(options.regions)), max(test.users, 1))
-        test, why = replace(test, workers=enough), sizing.why
+        test, why = replace(test, workers=sizing.workers), sizing.why
+        if sizing.workers < len(options.regions) <= test.users:
+            test, why = replace(test, workers=len(options.regions)), f"{len(options.regions)} regions"
     if test.workers < len(options.regions):
         raise SettingsRefused(
             f"The run has {plural(test.workers, 'worker')} for {len(options.regions)} regions.",

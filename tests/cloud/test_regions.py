@@ -139,9 +139,9 @@ def test_two_regions_make_one_load(aws: EmbeddedAws, target: Target, tmp_path: P
         == 3 * RATE
         == len(target.requests)
     )
-    assert settings["region"] == f"{HERE},{THERE}"
+    assert settings["region"] == f"{HERE}, {THERE}"
     assert f"--region {HERE},{THERE}" in settings["command"]
-    assert settings["function"].split(",") == [*functions(HERE), *functions(THERE)]
+    assert settings["function"].split(", ") == [*functions(HERE), *functions(THERE)]
     assert set(settings["costByRegion"]) == {HERE, THERE}
     assert sum(settings["costByRegion"].values()) == pytest.approx(settings["costUsd"], abs=2e-4)
     assert left(HERE) == left(THERE) == []

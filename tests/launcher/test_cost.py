@@ -20,6 +20,7 @@ from grapeshot_launcher.results.cost import (
     price,
 )
 
+MINUTE = WorkerTime(seconds=60.0, measured=True)
 TARIFF = Tariff(region="us-east-1", architecture="x86_64", memory=4096, flush_interval=2.0)
 
 
@@ -104,3 +105,13 @@ def test_a_run_s_cost_is_by_region_and_says_what_was_assumed() -> None:
 
     assert found.by_region == {"us-east-1": price(TARIFF, [30.0, 900.0])}
     assert (found.workers, found.assumed, found.total) == (2, 1, price(TARIFF, [30.0, 900.0]))
+
+
+def test_costs_of_regions_add_up() -> None:
+    """Each region keeps its own; one that comes twice has both."""
+    here, there = cost(TARIFF, [MINUTE]), cost(replace(TARIFF, region="af-south-1"), [MINUTE, MINUTE])
+    both = here + there + here
+
+    assert both.by_region == {"us-east-1": 2 * here.total, "af-south-1": there.total}
+    assert (both.workers, both.assumed, both.total) == (4, 0, pytest.approx(2 * here.total + there.total))
+    assert there.total > 2 * here.total

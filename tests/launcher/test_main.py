@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import pytest
 
-from grapeshot_launcher.__main__ import answer
-from grapeshot_launcher.options import RunOptions
+from grapeshot_launcher.__main__ import answer, everywhere
+from grapeshot_launcher.options import CleanOptions, ImageOptions, RunOptions
 from grapeshot_worker.errors import Exit, GrapeshotError, Place, Problem, ScriptError
 
 LINE = ["run", "script.yml"]
@@ -132,3 +132,22 @@ def test_a_closed_output_ends_quietly() -> None:
 
     assert process.wait(timeout=20) == Exit.PIPE
     assert errors == ""
+
+
+def test_an_errand_is_done_in_each_region() -> None:
+    """Of several that are comma-separated; the worst code counts."""
+    seen: list[CleanOptions] = []
+
+    def carry_out(asked: CleanOptions) -> int:
+        seen.append(asked)
+        return 1 if asked.region == "b" else 0
+
+    assert everywhere(CleanOptions(region="a, b,c", yes=True), carry_out) == 1
+    assert seen == [CleanOptions(region=region, yes=True) for region in "abc"]
+
+
+def test_an_errand_without_a_region_is_done_once() -> None:
+    """`image build` makes the image on this machine."""
+    asked = ImageOptions()
+
+    assert everywhere(asked, lambda options: 7 if options is asked else 0) == 7

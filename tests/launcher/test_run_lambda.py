@@ -167,6 +167,18 @@ def test_a_load_that_outlives_workers_of_a_short_life_is_refused(
     [
         ({"aws_tags": "no colon"}, TagsRefused),
         ({"regions": ("Frankfurt",)}, SettingsRefused),
+        ({"regions": ("eu-west-1", "Frankfurt")}, SettingsRefused),
+        ({"regions": ("eu-west-1", "cn-north-1")}, SettingsRefused),
+        ({"regions": ("eu-west-1", "us-east-1"), "workers": 1}, SettingsRefused),
+        ({"regions": ("eu-west-1", "us-east-1"), "phase": "{duration: 1, arrivalCount: 1}"}, SettingsRefused),
+        (
+            {
+                "regions": ("eu-west-1", "us-east-1"),
+                "subnet_ids": ("subnet-1",),
+                "security_group_ids": ("sg-1",),
+            },
+            SettingsRefused,
+        ),
         ({"prefix": "Not a bucket"}, SettingsRefused),
         ({"flow": "{post: {url: /, formData: {f: {fromFile: gone.png}}}}"}, ScriptError),
         ({"flow": "{gett: {url: /}}", "phase": "{duration: x}"}, ScriptError),
@@ -292,6 +304,18 @@ def test_a_run_that_is_expected_to_cost_too_much_is_refused(tmp_path: Path) -> N
         settled(tmp_path, phase=phase, workers=50, max_cost=1.0, flow="{get: {url: /}}, {get: {url: /}}")
     assert "50 workers of 4096 MB, for phases of 600 s" in caught.value.cause
     assert "--workers" in caught.value.remedy
+
+
+def test_each_region_has_a_worker_and_its_own_prices(tmp_path: Path) -> None:
+    """However little the script asks for; a share of the cost is that region's."""
+    pair = ("us-east-1", "af-south-1")
+    alone = settled(tmp_path, regions=("us-east-1",), workers=1)
+    both = settled(tmp_path, regions=pair)
+
+    assert (both.test.workers, both.test.regions) == (2, pair)
+    assert "2 regions" in both.why
+    assert both.estimate.expected > 2 * alone.estimate.expected
+    assert settled(tmp_path, regions=pair, workers=5).test.workers == 5
 
 
 def test_the_expected_cost_knows_the_sections_around_the_load(tmp_path: Path) -> None:

@@ -185,7 +185,12 @@ def build(**flags: Any) -> ImageOptions:
 
 
 @image.command(cls=OnceCommand)
-@click.option("--region", metavar="REGION", required=True, help="The region whose workers use it.")
+@click.option(
+    "--region",
+    metavar="REGIONS",
+    required=True,
+    help="The region whose workers use it; several are comma-separated.",
+)
 @_BUILD_FLAGS
 @REPOSITORY
 @PREFIX

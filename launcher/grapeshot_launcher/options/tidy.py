@@ -13,7 +13,9 @@ from grapeshot_launcher.options.asked import CleanOptions, DoctorOptions, StopOp
 from grapeshot_launcher.options.cloud import ARCHITECTURE, MANY, PREFIX, REPOSITORY
 from grapeshot_launcher.options.flags import OnceCommand
 
-_REGION = click.option("--region", metavar="REGION", required=True, help="The region of the runs.")
+_REGION = click.option(
+    "--region", metavar="REGIONS", required=True, help="The region of the runs; several are comma-separated."
+)
 
 
 @click.command(cls=OnceCommand)
@@ -49,7 +51,11 @@ def stop(**flags: Any) -> StopOptions:
 
 @click.command(cls=OnceCommand)
 @click.option(
-    "--region", metavar="REGION", default="us-east-1", show_default=True, help="Where workers are to run."
+    "--region",
+    metavar="REGIONS",
+    default="us-east-1",
+    show_default=True,
+    help="Where workers are to run; several are comma-separated.",
 )
 @click.option("--workers", metavar="N", type=MANY, help="So many are wanted at once.")
 @ARCHITECTURE
