@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,6 +171,7 @@ class Account:
         script: Path,
         *flags: str,
         run_id: str,
+        regions: str = REGION,
         prefix: str = PREFIX,
         limit: float = 150.0,
     ) -> Ran:
@@ -178,7 +179,7 @@ class Account:
         began = time.monotonic()
         done = subprocess.run(
             [
-                *(GRAPESHOT, "run-lambda", "--region", self.aws.region, "--prefix", prefix),
+                *(GRAPESHOT, "run-lambda", "--region", regions, "--prefix", prefix),
                 *("--workers", "2", "--memory-size", "1769", *flags, str(script)),
             ],
             capture_output=True,
@@ -202,11 +203,14 @@ class Account:
 
 
 @contextmanager
-def enforced(repository: str = REPOSITORY) -> Iterator[Account]:
-    """Have an account with the worker image of this version in a repository that Lambda may pull from."""
+def enforced(repository: str = REPOSITORY, others: Sequence[str] = ()) -> Iterator[Account]:
+    """Have an account with the worker image of this version in a repository that Lambda may pull from.
+
+    `others`: regions beside the first whose registry has it too.
+    """
     iam = IamFront()
     tags = ("latest", read_recipe("arm64").tag)
-    with EmbeddedAws(middleware=iam, repository=repository, tags=tags, region=REGION) as aws:
+    with EmbeddedAws(middleware=iam, repository=repository, tags=tags, region=REGION, others=others) as aws:
         yield Account(aws, iam)
 
 

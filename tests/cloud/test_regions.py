@@ -19,7 +19,9 @@ import pytest
 pytest.importorskip("moto")
 
 from command_runs import PAUSE
+from enforced_account import enforced, write_script
 from grapeshot_launcher.cloud.aws import Aws
+from grapeshot_launcher.cloud.policy import policy_text
 from grapeshot_launcher.crew import Inbox
 from grapeshot_launcher.options import LambdaOptions, RunOptions, StopOptions
 from grapeshot_launcher.platforms.emulator import EmbeddedAws, Fault
@@ -215,3 +217,16 @@ def test_a_stop_in_any_of_the_regions_stops_the_run(aws: EmbeddedAws, target: Ta
     assert ended.report["verdict"] == "stopped"
     assert books["planned"] == books["started"] + books["dropped"]["stopped"]
     assert left(HERE) == left(THERE) == []
+
+
+def test_the_printed_policy_is_enough_for_several_regions(target: Target, tmp_path: Path) -> None:
+    """The image is this version's, which each region has; the role is made by whoever comes first."""
+    with enforced(others=[HERE]) as account:
+        runner = account.caller("runner", policy_text(account=account.number))
+        ended = account.run(
+            runner, write_script(tmp_path, target.url), run_id="t-policy", regions=f"{THERE},{HERE}"
+        )
+
+    assert ended.code == 0, ended.out + ended.err
+    assert len(target.requests) == 10
+    assert not [line for line in ended.err.splitlines() if "denied" in line]
