@@ -17,7 +17,8 @@ from grapeshot_launcher.platforms.lambda_ import Letter
 from grapeshot_worker.errors import CloudError, GrapeshotError
 from grapeshot_worker.invocation import ControlRecord, Invocation, final_key
 from grapeshot_worker.messages import Facts, Failed, Finished, Message, Progress, Ready, Tally
-from grapeshot_worker.metrics.period import Period
+from grapeshot_worker.metrics.period import WINDOW_MS, Period
+from grapeshot_worker.metrics.sketch import Sketch
 from grapeshot_worker.wire import pack
 
 START = 1_795_435_200.0  # epoch s of the virtual loop's beginning, on a period's boundary
@@ -38,6 +39,7 @@ class Part:
     dies_after: float | None = None  # s after the start; it says and leaves nothing from then on
     keeps_totals: bool = True
     fails: bool = False
+    names: int = 0  # histograms in each message, which then is about the window of its moment
     ahead: float = 0.0  # s of its clock, before AWS's
     mute_after: float | None = (
         None  # s after which it gives up the queue, and leaves word of that in the bucket
@@ -161,7 +163,7 @@ class PaperCloud:
         if part.ready_after is None:
             return
         await asyncio.sleep(part.ready_after)
-        actor = _Actor(invocation, self.users(invocation))
+        actor = _Actor(invocation, self.users(invocation), names=part.names)
         self._send(actor.ready(), part)
         while self._says("wait"):  # noqa: ASYNC110 - workers look, nobody wakes them
             await asyncio.sleep(1.0)
@@ -176,7 +178,7 @@ class PaperCloud:
             if part.dies_after is not None and self.now - began >= part.dies_after:
                 return
             self._send(actor.progress(self.clock() + part.ahead), part)
-        last = actor.failed() if part.fails else actor.finished(stopped=self._says("stop"))
+        last = actor.failed() if part.fails else actor.finished(self.clock(), stopped=self._says("stop"))
         if part.keeps_totals:
             kept = actor.totals(last) if isinstance(last, Finished) else last
             self.objects[final_key(invocation)] = pack(kept, limit=math.inf).encode()
@@ -199,14 +201,16 @@ class PaperCloud:
             actor.cancel()
 
 
+SKETCH = Sketch.of({float(ms): 1 for ms in range(1, 200)})
 BILLED = 12_345.5  # ms, as each worker says of itself
 
 
 class _Actor:
     """One worker's words: each Progress has one more user, Finished the rest."""
 
-    def __init__(self, invocation: Invocation, users: int) -> None:
+    def __init__(self, invocation: Invocation, users: int, *, names: int = 0) -> None:
         self._invocation, self._users = invocation, users
+        self._sketches = {f"histogram {name}": SKETCH for name in range(names)}
         self._sequence = self._started = 0
         self._told: list[Period] = []
 
@@ -220,10 +224,12 @@ class _Actor:
             "sequence": self._sequence,
         }
 
-    def _measured(self, users: int) -> tuple[Period, ...]:
+    def _measured(self, users: int, at: float) -> tuple[Period, ...]:
         self._started += users
+        moment = int(at if self._sketches else START) * 1000
+        counters = {"vusers.created": users} if users else {}
         self._told.append(
-            Period(start=int(START) * 1000, counters={"vusers.created": users} if users else {})
+            Period(start=moment - moment % WINDOW_MS, counters=counters, sketches=self._sketches)
         )
         return (self._told[-1],)
 
@@ -231,12 +237,12 @@ class _Actor:
         return Ready(**self._stamp(), planned=self._users)
 
     def progress(self, at: float) -> Progress:
-        periods = self._measured(1 if self._started < self._users else 0)
+        periods = self._measured(1 if self._started < self._users else 0, at)
         return Progress(**self._stamp(), periods=periods, tally=self._tally(), at=at)
 
-    def finished(self, *, stopped: bool) -> Finished:
+    def finished(self, at: float, *, stopped: bool) -> Finished:
         rest = 0 if stopped else self._users - self._started
-        periods = self._measured(rest)
+        periods = self._measured(rest, at)
         variables = {"token": "t"} if self._invocation.part == "before" else {}
         tally = self._tally(unstarted=self._users - self._started)
         return Finished(

@@ -86,6 +86,7 @@ def run(
     windows: tuple[Window, ...] = (Window(),),
     limits: Limits = LIMITS,
     clock: Callable[[], float] | None = None,
+    quiet: bool = False,
 ) -> Told:
     """Tell a run on virtual time; `signals` and `letters` of others come at seconds from its beginning.
 
@@ -131,7 +132,9 @@ def run(
         before = asyncio.all_tasks()
         try:
             async with heeding_elsewhere(inbox, asked_elsewhere), Lambda(paper, ground) as platform:
-                code = await tell(test, Stage(platform, Screen(out, err), inbox, clock or paper.clock))
+                code = await tell(
+                    test, Stage(platform, Screen(out, err, quiet=quiet), inbox, clock or paper.clock)
+                )
                 times = platform.times()
         finally:
             seconds = loop.time() - 1000.0
