@@ -25,6 +25,7 @@ from grapeshot_launcher.results.clocks import clock_warnings
 from grapeshot_launcher.results.collect import Collector, WorkerId
 from grapeshot_launcher.results.comparable import phases_told
 from grapeshot_launcher.results.ensure import CheckOutcome, run_checks
+from grapeshot_launcher.results.regions import region_parts
 from grapeshot_launcher.results.report import Apdex, Report
 from grapeshot_launcher.results.verdict import Stopped, Verdict, judge
 from grapeshot_launcher.screen import Screen
@@ -97,6 +98,7 @@ def make_report(
         periods=periods,
         books=books,
         workers=ends,
+        regions=region_parts(test.regions, books, collector.by_region()),
         checks=tuple(checks),
         abort=load.abort,
         apdex=None if plugins.apdex is None else Apdex.of(totals, plugins.apdex),
@@ -132,6 +134,7 @@ def make_refusal(
 
     It lists the workers at fault alone; the others were sent away before they had anything to do.
     """
+    books = Books.of(test.planned(), {}, ())
     return Report(
         run_id=test.run_id,
         script=test.options.script,
@@ -140,8 +143,9 @@ def make_refusal(
         verdict=Verdict(kind="invalid", exit_code=error.exit_code, reasons=(error.message,)),
         totals=Totals(),
         periods=(),
-        books=Books.of(test.planned(), {}, ()),
+        books=books,
         workers=tuple(end for end in collector.ends() if end.worker.index in error.workers),
+        regions=region_parts(test.regions, books, {}),
         warnings=tuple(map(noted, test.warnings)),
         settings=_settings(test, facts),
     )

@@ -4,11 +4,20 @@ Leaves to others: running workers there (platforms), the whole (collect, books).
 
 Workers take turns: the first is in the first region, the second in the second, and after the last region comes the
 first again. So each worker's region follows from its index, in every generation.
+
+The whole is kept by window. Of a region only the sum is kept, because nothing asks for its windows: those of a day,
+packed, would be as large as the whole's, for each region again. Without several regions there is the whole alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from grapeshot_launcher.results.books import Books
+from grapeshot_launcher.results.windows import Windows
+from grapeshot_worker.metrics.period import Period
+from grapeshot_worker.metrics.report import PartsSum, Totals
 
 
 def region_of(index: int, regions: Sequence[str]) -> str:
@@ -18,3 +27,60 @@ def region_of(index: int, regions: Sequence[str]) -> str:
     ['eu-west-1', 'us-east-1', 'eu-west-1']
     """
     return regions[index % len(regions)]
+
+
+class Measured:
+    """What the workers have measured: the whole, and the sum of each of several `regions`."""
+
+    def __init__(self, regions: Sequence[str] = ()) -> None:
+        self.whole = Windows()
+        self._regions = tuple(regions)
+        self._parts = {region: PartsSum() for region in regions} if len(regions) > 1 else {}
+
+    def add(self, index: int, period: Period) -> None:
+        """Add a part of a window that a worker measured, whenever it comes."""
+        self.whole.add(period)
+        if self._parts:
+            self._parts[region_of(index, self._regions)].add(period)
+
+    def by_region(self) -> dict[str, Totals]:
+        """Give all that came from each region, in the order of the regions; nothing where there are not several."""
+        return {region: part.totals() for region, part in self._parts.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegionPart:
+    """The part of a run that was made in one region: the books of its shares, and what was measured there."""
+
+    region: str
+    books: Books
+    totals: Totals
+
+    @property
+    def workers(self) -> int:
+        """How many there were at a time."""
+        return len(self.books.rows)
+
+
+def region_parts(
+    regions: Sequence[str], books: Books, measured: Mapping[str, Totals]
+) -> tuple[RegionPart, ...]:
+    """Take a run's books apart by region, beside what was measured in each; nothing where there are not several.
+
+    A region that was given no worker is there too, with nothing in it.
+    """
+    if len(regions) < 2:
+        return ()
+    return tuple(
+        RegionPart(
+            region=region,
+            books=Books.of_rows(row for row in books.rows if region_of(row.index, regions) == region),
+            totals=measured.get(region, Totals()),
+        )
+        for region in dict.fromkeys(regions)
+    )
+
+
+def regions_of_workers(parts: Sequence[RegionPart]) -> dict[int, str]:
+    """Say for each worker's index in which region it was; nothing where there are not several."""
+    return {row.index: part.region for part in parts for row in part.books.rows}
