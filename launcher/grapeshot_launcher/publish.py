@@ -41,6 +41,7 @@ from grapeshot_launcher.views.console import (
     summary_block,
     verdict_lines,
 )
+from grapeshot_launcher.views.regions import regions_table
 from grapeshot_launcher.views.report_json import report_parts
 from grapeshot_worker.messages import Tally
 from grapeshot_worker.metrics.report import Totals
@@ -169,6 +170,8 @@ def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
         report.totals, at=report.ended_at, tz=None, columns=screen.columns, suppressed=report.suppressed
     )
     screen.show(summary)
+    if report.regions:
+        screen.show("\n" + regions_table(report))
     refusal = _write(report, screen, file=file)
     if report.apdex is not None:
         screen.say("\n" + apdex_line(report.apdex))
