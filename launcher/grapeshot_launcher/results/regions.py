@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.windows import Windows
-from grapeshot_worker.metrics.period import Period
+from grapeshot_worker.metrics.period import Period, PeriodSum
 from grapeshot_worker.metrics.report import PartsSum, Totals
 
 
@@ -33,19 +33,40 @@ class Measured:
     """What the workers have measured: the whole, and the sum of each of several `regions`."""
 
     def __init__(self, regions: Sequence[str] = ()) -> None:
-        self.whole = Windows()
+        self._whole = Windows()
         self._regions = tuple(regions)
         self._parts = {region: PartsSum() for region in regions} if len(regions) > 1 else {}
+        self._waiting: dict[tuple[str, int], PeriodSum] = {}  # by region and window
 
     def add(self, index: int, period: Period) -> None:
         """Add a part of a window that a worker measured, whenever it comes."""
-        self.whole.add(period)
-        if self._parts:
-            self._parts[region_of(index, self._regions)].add(period)
+        if not self._parts:
+            self._whole.add(period)
+            return
+        key = region_of(index, self._regions), period.start
+        known = self._waiting.get(key)
+        if known is None:
+            known = self._waiting[key] = PeriodSum()
+        known.add(period)
+
+    @property
+    def whole(self) -> Windows:
+        """The windows, with everything that came."""
+        self._fold()
+        return self._whole
 
     def by_region(self) -> dict[str, Totals]:
         """Give all that came from each region, in the order of the regions; nothing where there are not several."""
+        self._fold()
         return {region: part.totals() for region, part in self._parts.items()}
+
+    def _fold(self) -> None:
+        """Add what waits to both sums. Adding is what costs, so it is done twice for a region, not for each message."""
+        for (region, start), total in self._waiting.items():
+            part = total.period(start)
+            self._whole.add(part)
+            self._parts[region].add(part)
+        self._waiting.clear()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
