@@ -44,9 +44,7 @@ async def settle(collector: Collector, platform: Platform, assignments: Sequence
         async for last in _read(platform, assignments):
             if last.generation > generation:
                 generation = last.generation
-                afresh.whole.pack(
-                    math.inf
-                )  # what its predecessors measured is full, but for their last windows
+                afresh.whole.pack(math.inf)  # its predecessors' windows are full, but for the last ones
             if isinstance(last, Finished):
                 merged.add(WorkerId(last.generation, last.index))
                 for period in last.periods:
