@@ -146,7 +146,8 @@ def prepared(folder: Path, chosen: argparse.Namespace) -> Test:
     )
     run = RunOptions(script=str(script), output=str(folder / "report.json"))
     test = prepare(run, environ={}, now=datetime.fromtimestamp(START, UTC), cpus=1)
-    return replace(test, workers=chosen.workers)
+    regions = tuple(f"region-{number}" for number in range(chosen.regions))
+    return replace(test, workers=chosen.workers, regions=regions)
 
 
 def options() -> argparse.Namespace:
@@ -154,6 +155,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--periods", type=int, default=40, help="of 10 seconds (default: 40)")
     parser.add_argument("--requests", type=float, default=500, help="a second, of each worker (default: 500)")
+    parser.add_argument("--regions", type=int, default=0, help="whose parts are kept apart (default: none)")
     parser.add_argument("--profile", help="write a profile of Python's cProfile there")
     return parser.parse_args()
 

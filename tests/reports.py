@@ -9,6 +9,7 @@ from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import WorkerEnd, WorkerId
 from grapeshot_launcher.results.comparison import Compared, Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
+from grapeshot_launcher.results.regions import region_parts
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.results.verdict import Verdict
 from grapeshot_worker.messages import Facts, Failed, Tally
@@ -87,6 +88,12 @@ def compared(name: str = "http.response_time.p95", **changes: Any) -> Compared:
 def comparison(*metrics: Compared, cautions: tuple[str, ...] = ()) -> Comparison:
     """A comparison with the run t0."""
     return Comparison(baseline="t0", metrics=metrics, cautions=cautions)
+
+
+def regions(*names: str, by: Books | None = None) -> dict[str, Any]:
+    """Give what to change so that the run is one of several regions: the first has everything that was measured."""
+    books = by or report().books
+    return {"books": books, "regions": region_parts(names, books, {names[0]: totals()})}
 
 
 def report(**changes: Any) -> Report:

@@ -25,6 +25,7 @@ from grapeshot_launcher.results.clocks import clock_warnings
 from grapeshot_launcher.results.collect import Collector, WorkerId
 from grapeshot_launcher.results.comparable import phases_told
 from grapeshot_launcher.results.ensure import CheckOutcome, run_checks
+from grapeshot_launcher.results.regions import region_parts
 from grapeshot_launcher.results.report import Apdex, Report
 from grapeshot_launcher.results.verdict import Stopped, Verdict, judge
 from grapeshot_launcher.screen import Screen
@@ -40,6 +41,7 @@ from grapeshot_launcher.views.console import (
     summary_block,
     verdict_lines,
 )
+from grapeshot_launcher.views.regions import regions_table
 from grapeshot_launcher.views.report_json import report_parts
 from grapeshot_worker.messages import Tally
 from grapeshot_worker.metrics.report import Totals
@@ -97,6 +99,7 @@ def make_report(
         periods=periods,
         books=books,
         workers=ends,
+        regions=region_parts(test.regions, books, collector.by_region()),
         checks=tuple(checks),
         abort=load.abort,
         apdex=None if plugins.apdex is None else Apdex.of(totals, plugins.apdex),
@@ -132,6 +135,7 @@ def make_refusal(
 
     It lists the workers at fault alone; the others were sent away before they had anything to do.
     """
+    books = Books.of(test.planned(), {}, ())
     return Report(
         run_id=test.run_id,
         script=test.options.script,
@@ -140,8 +144,9 @@ def make_refusal(
         verdict=Verdict(kind="invalid", exit_code=error.exit_code, reasons=(error.message,)),
         totals=Totals(),
         periods=(),
-        books=Books.of(test.planned(), {}, ()),
+        books=books,
         workers=tuple(end for end in collector.ends() if end.worker.index in error.workers),
+        regions=region_parts(test.regions, books, {}),
         warnings=tuple(map(noted, test.warnings)),
         settings=_settings(test, facts),
     )
@@ -165,6 +170,8 @@ def publish(report: Report, screen: Screen, *, file: Path | None) -> None:
         report.totals, at=report.ended_at, tz=None, columns=screen.columns, suppressed=report.suppressed
     )
     screen.show(summary)
+    if report.regions:
+        screen.show("\n" + regions_table(report))
     refusal = _write(report, screen, file=file)
     if report.apdex is not None:
         screen.say("\n" + apdex_line(report.apdex))

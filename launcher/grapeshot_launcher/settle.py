@@ -10,11 +10,12 @@ it lacks. If somebody left no totals, the sum of messages stays, and the report 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 
 from grapeshot_launcher.platforms import Platform
 from grapeshot_launcher.results.collect import Collector, WorkerId
-from grapeshot_launcher.results.windows import Windows
+from grapeshot_launcher.results.regions import Measured
 from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.messages import Failed, Finished
 from grapeshot_worker.plan import Assignment
@@ -37,17 +38,21 @@ async def settle(collector: Collector, platform: Platform, assignments: Sequence
         finished = {WorkerId(g, index) for g in started for index in collector.finished(generation=g)}
         if not found or finished != everybody:
             return
-        whole = Windows()
+        afresh = Measured(collector.regions)
         merged: set[WorkerId] = set()
+        generation = 0
         async for last in _read(platform, assignments):
+            if last.generation > generation:
+                generation = last.generation
+                afresh.whole.pack(math.inf)  # its predecessors' windows are full, but for the last ones
             if isinstance(last, Finished):
                 merged.add(WorkerId(last.generation, last.index))
                 for period in last.periods:
-                    whole.add(period)
+                    afresh.add(last.index, period)
     except GrapeshotError:
         return  # the place can't be asked any more, which was told already
     if merged == everybody:
-        collector.replace(whole.periods())
+        collector.replace(afresh)
 
 
 async def _read(platform: Platform, assignments: Sequence[Assignment]) -> AsyncIterator[Finished | Failed]:

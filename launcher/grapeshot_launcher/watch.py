@@ -32,7 +32,7 @@ class Watch:
     """The audience of one load; `collector` holds what was measured, `start` the load's moment (epoch seconds)."""
 
     def __init__(self, test: Test, screen: Screen, limits: Limits) -> None:
-        self.collector = Collector(test.run_id, test.workers)
+        self.collector = Collector(test.run_id, test.workers, regions=test.regions)
         self.start: float | None = None
         self._total = duration(test.plan)
         self._turns = deque(phase_turns(test.plan))

@@ -146,6 +146,14 @@ def test_two_regions_make_one_load(aws: EmbeddedAws, target: Target, tmp_path: P
     assert settings["function"].split(", ") == [*functions(HERE), *functions(THERE)]
     assert set(settings["costByRegion"]) == {HERE, THERE}
     assert sum(settings["costByRegion"].values()) == pytest.approx(settings["costUsd"], abs=2e-4)
+    parts = ended.report["regions"]
+    assert [(part["region"], part["workers"], part["planned"], part["started"]) for part in parts] == [
+        (region, 2, 3 * RATE // 2, 3 * RATE // 2) for region in (HERE, THERE)
+    ]
+    assert [part["counters"]["http.requests"] for part in parts] == [3 * RATE // 2] * 2
+    assert all(part["costUsd"] > 0 for part in parts)
+    assert [worker["region"] for worker in ended.report["workers"]] == [HERE, THERE] * 2
+    assert "By region" in ended.printed
     assert left(HERE) == left(THERE) == []
 
 

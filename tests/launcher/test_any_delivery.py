@@ -95,7 +95,7 @@ def heard(test: Test, run: Conversation, delivery: Delivery) -> Heard:
     everybody = lives(test, run)
     mail, bucket = carried(everybody, delivery), totals_left(everybody, delivery)
     refused = None if delivery.refused is None else everybody[delivery.refused % len(everybody)].worker
-    collector = Collector(test.run_id, test.workers)
+    collector = Collector(test.run_id, test.workers, regions=test.regions)
     for generation in range(1, run.started):
         collector.relieved(generation)
     shown: list[Period] = []

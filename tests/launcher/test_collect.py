@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grapeshot_launcher.results.collect import Collector, Sequences, WorkerId
+from grapeshot_launcher.results.collect import Collector, WorkerId
+from grapeshot_launcher.results.regions import Measured
+from grapeshot_launcher.results.sequences import Sequences
 from grapeshot_worker.messages import Facts, Failed, Finished, Message, Progress, Ready, Tally
 from grapeshot_worker.metrics.period import Period
 from grapeshot_worker.metrics.report import Totals
@@ -295,7 +297,10 @@ def test_what_was_put_in_place_of_messages_is_due_too() -> None:
     collector = Collector(RUN, 1)
     collector.take(progress(0, 1, T0 + 10, window(0)), T0 + 10)
     given = collector.due(T0 + 10)
-    collector.replace([window(0), window(1), window(2)])
+    afresh = Measured()
+    for number in range(3):
+        afresh.add(0, window(number))
+    collector.replace(afresh)
 
     assert [period.start for period in given] == [window(0).start]
     assert [period.start for period in collector.due(math.inf)] == [window(1).start, window(2).start]

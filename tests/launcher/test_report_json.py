@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import WorkerEnd, WorkerId
 from grapeshot_launcher.results.ensure import CheckOutcome
+from grapeshot_launcher.results.regions import region_parts
 from grapeshot_launcher.results.report import Apdex, Report
 from grapeshot_launcher.results.verdict import Verdict
 from grapeshot_launcher.views.report_json import report_file, report_object
@@ -146,6 +148,71 @@ def test_our_key() -> None:
     assert ours["apdex"]["score"] == 1
     assert ours["settings"] == {"workers": 1}
     assert (ours["startedAt"], ours["endedAt"]) == (START, START + 12_500)
+
+
+def in_two_regions(**changes: Any) -> dict[str, Any]:
+    """The key of ours for three workers, of whom the second is in another region."""
+    tally = Tally(planned=2, started=2, completed=2)
+    books = Books.of({0: 2, 1: 2, 2: 2}, {0: tally, 2: tally}, {0, 2})
+    regions = ("eu-west-1", "us-east-1")
+    whole = replace(
+        report(),
+        books=books,
+        workers=tuple(WorkerEnd(worker=WorkerId(0, i), state="lost") for i in range(3)),
+        regions=region_parts(regions, books, {"eu-west-1": Totals.of(PERIODS)}),
+        settings={"costByRegion": {"eu-west-1": 0.25}},
+    )
+    ours: dict[str, Any] = json.loads(report_file(replace(whole, **changes)))["grapeshot"]
+    return ours
+
+
+def test_each_of_several_regions_has_its_books() -> None:
+    """Workers, users and cost by region; what is not known is null."""
+    first, second = in_two_regions()["regions"]
+
+    assert (first["region"], first["workers"], first["costUsd"]) == ("eu-west-1", 2, 0.25)
+    assert (first["planned"], first["started"], first["completed"], first["lost"]) == (4, 4, 4, 0)
+    assert (second["region"], second["workers"], second["costUsd"]) == ("us-east-1", 1, None)
+    assert (second["planned"], second["started"], second["lost"]) == (2, 0, 2)
+    assert second["dropped"] == {"maxVusers": 0, "stopped": 0}
+    assert (second["failed"], second["cut"]) == (0, 0)
+
+
+def test_each_of_several_regions_has_its_metrics() -> None:
+    """They have the keys of `aggregate`, and the sketches; where nothing was measured the sections are empty."""
+    first, second = in_two_regions()["regions"]
+    aggregate = read()["aggregate"]
+
+    assert {key: first[key] for key in aggregate if key != "period"} == {
+        key: value for key, value in aggregate.items() if key != "period"
+    }
+    assert Sketch.from_json(first["sketches"]["http.response_time"]) == Sketch.of({26.25: 1, 30.0: 17})
+    assert (second["counters"], second["summaries"], second["sketches"]) == ({}, {}, {})
+
+
+def test_each_worker_names_its_region() -> None:
+    """Among the workers, and in the books."""
+    ours = in_two_regions()
+
+    assert [each["region"] for each in ours["workers"]] == ["eu-west-1", "us-east-1", "eu-west-1"]
+    assert [row["region"] for row in ours["books"]["workers"]] == ["eu-west-1", "us-east-1", "eu-west-1"]
+
+
+@pytest.mark.parametrize("costs", [None, 3, {"eu-west-1": "much"}, {"ap-south-1": 1.0}])
+def test_a_region_s_cost_that_is_not_known(costs: object) -> None:
+    """Settings are open: what is not a number for the region is no cost."""
+    regions = in_two_regions(settings={"costByRegion": costs})["regions"]
+
+    assert [each["costUsd"] for each in regions] == [None, None]
+
+
+def test_without_several_regions_nobody_names_one() -> None:
+    """The list is empty, and workers have no further key."""
+    ours = read()["grapeshot"]
+
+    assert ours["regions"] == []
+    assert "region" not in ours["workers"][0]
+    assert "region" not in ours["books"]["workers"][0]
 
 
 def test_sketches_come_back_without_loss() -> None:

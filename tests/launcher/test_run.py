@@ -100,6 +100,7 @@ def run(
     *,
     script: str = SCRIPT,
     signals: Mapping[float, Signals] | None = None,
+    regions: tuple[str, ...] = (),
     out: io.StringIO | None = None,
     err: io.StringIO | None = None,
     **flags: Any,
@@ -110,6 +111,7 @@ def run(
     path.write_text(script, encoding="utf-8")
     options = RunOptions(script=str(path), **flags)
     test = prepare(options, environ={"ARTILLERY_TEST_RUN_ID": "t1"}, now=NOON, cpus=2)
+    test = replace(test, regions=regions)
     platform = PaperPlatform(part)
 
     async def main() -> int:
@@ -166,6 +168,39 @@ def test_everything_is_printed_in_the_reference_s_order(tmp_path: Path) -> None:
         "Verdict: fail",
     )
     assert told.code == 1
+
+
+def test_several_regions_are_told_apart(tmp_path: Path) -> None:
+    """A table below the summary, and in the file the part of each, which add up to the whole."""
+    output = str(tmp_path / "report.json")
+    told = run(tmp_path, workers=3, regions=("eu-west-1", "us-east-1"), output=output)
+
+    assert in_order(told.out, "Summary report @", "vusers.created:", "By region", "eu-west-1", "Log file:")
+    assert told.report is not None
+    parts = told.report["grapeshot"]["regions"]
+    assert [(part["region"], part["workers"], part["started"]) for part in parts] == [
+        ("eu-west-1", 2, 9),
+        ("us-east-1", 1, 5),
+    ]
+    assert [part["counters"]["vusers.created"] for part in parts] == [9, 5]
+    assert told.report["aggregate"]["counters"]["vusers.created"] == 14
+
+
+def test_regions_of_a_run_that_made_no_load_have_lost_it(tmp_path: Path) -> None:
+    """Each with its workers' users, although one worker alone is at fault; the whole's are theirs."""
+
+    def part(assignment: Assignment) -> PaperWorker:
+        return PaperWorker([]) if assignment.index == 1 else good(assignment)
+
+    with pytest.raises(WorkerFailed):
+        run(tmp_path, part, regions=("a", "b"), workers=2, output=str(tmp_path / "report.json"))
+    ours = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["grapeshot"]
+
+    assert [(part["region"], part["planned"], part["lost"]) for part in ours["regions"]] == [
+        ("a", 7, 7),
+        ("b", 7, 7),
+    ]
+    assert [worker["region"] for worker in ours["workers"]] == ["b"]
 
 
 def test_every_worker_gets_its_share(tmp_path: Path) -> None:

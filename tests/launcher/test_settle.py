@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +14,8 @@ from grapeshot_launcher.results.collect import Collector
 from grapeshot_launcher.settle import settle
 from grapeshot_worker.errors import GrapeshotError
 from grapeshot_worker.messages import Facts, Failed, Finished, Message, Progress, Ready, Tally
-from grapeshot_worker.metrics.period import Period
+from grapeshot_worker.metrics.period import WINDOW_MS, Period
+from grapeshot_worker.metrics.sketch import Sketch
 from grapeshot_worker.plan import Assignment, Share
 from grapeshot_worker.script.model import ScriptSource
 
@@ -137,3 +140,29 @@ def test_a_place_that_can_not_be_asked_leaves_things_as_they_are() -> None:
 
     assert users(collector) == 5
     assert collector.finished() == {0}
+
+
+def test_a_long_run_s_totals_are_packed_as_they_are_read() -> None:
+    """Twenty generations take little more memory at a time than two: who has been relieved has no more to add."""
+    sketch = Sketch.of({float(value): 1 for value in range(1, 400)})
+    named = {f"t{number}": sketch for number in range(10)}
+
+    def last(a: Assignment) -> Finished:
+        starts = range(a.generation * 5, a.generation * 5 + 6)  # the sixth window is its successor's too
+        measured = tuple(Period(start=start * WINDOW_MS, sketches=named) for start in starts)
+        return Finished(**stamp(a, 1), periods=measured, tally=Tally(), facts=Facts(pid=1))
+
+    def peak(generations: int) -> int:
+        everybody = [replace(TWO[0], share=Share(), generation=number) for number in range(generations)]
+        collector = Collector("t", 1)
+        collector.relieved(generations - 1)
+        tracemalloc.start()
+        try:
+            platform = PaperPlatform(lambda a: PaperWorker([]), left=last)
+            asyncio.run(settle(collector, platform, everybody))
+            assert len(collector.periods()) == generations * 5 + 1
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(20) < 2 * peak(2)

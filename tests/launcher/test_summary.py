@@ -15,7 +15,7 @@ from grapeshot_worker.messages import Tally
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.metrics.sketch import Sketch
 from rendered import rendered
-from reports import BY_ENDPOINT, check, compared, comparison, failed, finished, report, totals
+from reports import BY_ENDPOINT, check, compared, comparison, failed, finished, regions, report, totals
 
 LAMBDA = {
     "target": "https://shop.example.com",
@@ -236,6 +236,48 @@ def test_workers_with_faults_come_first() -> None:
 
     assert numbers[:4] == [22, 23, 21, 1]
     assert "<summary>23 workers, 3 with faults</summary>" in table
+
+
+def test_each_of_several_regions_has_a_row() -> None:
+    """Its users, requests, rate, times, errors and cost; what was lost there, and what was not measured."""
+    books = Books.of({0: 150, 1: 150}, {0: Tally(started=150)}, {0})
+    both = regions("eu-west-1", "us-east-1", by=books)
+    costs = {"costByRegion": {"eu-west-1": 0.0123}}
+    page = job_summary(report(**both, settings=costs))
+    titles, first, second = next(rows for rows in rendered(page).tables if rows[0][0] == "Region")
+
+    assert "By region" in rendered(page).headings
+    assert titles == [
+        *("Region", "Workers", "Users started", "Lost", "Requests", "Rate", "p50", "p95", "p99", "Max"),
+        *("Error rate", "Errors", "Cost"),
+    ]
+    assert first[:6] == ["eu-west-1", "1", "150", "0", "1,200", "20/s"]
+    assert first[-3:] == ["1.67 %", "10", "$0.0123"]
+    assert second == ["us-east-1", "1", "0", "150", "0", "0/s", "–", "–", "–", "–", "–", "0", "–"]
+
+
+def test_columns_without_news_of_any_region_are_left_out() -> None:
+    """Nobody lost, no cost known."""
+    page = job_summary(report(**regions("eu-west-1", "us-east-1")))
+    titles = next(rows[0] for rows in rendered(page).tables if rows[0][0] == "Region")
+
+    assert not {"Lost", "Cost"} & set(titles)
+
+
+def test_workers_name_their_region() -> None:
+    """Where there are several; else they have no such column."""
+    page = report(**regions("eu-west-1", "us-east-1"))
+
+    assert table(page, "Start lag p99")["Region"] == "eu-west-1"
+    assert "Region" not in table(report(), "Start lag p99")
+    assert "By region" not in text(report())
+
+
+def test_the_comment_tells_regions_apart() -> None:
+    """Below the figures, as the summary does."""
+    page = sticky_comment(report(**regions("eu-west-1", "us-east-1")))
+
+    assert rendered(page).headings[2:4] == ["Figures", "By region"]
 
 
 def test_settings_of_a_run_on_lambda() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from grapeshot_launcher.errors import SettingsRefused
 from grapeshot_launcher.results.books import Books
+from grapeshot_launcher.results.regions import region_parts
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.results.verdict import Verdict
 from grapeshot_launcher.views.summary import (
@@ -59,6 +60,7 @@ def large(filling: str, *, many: int, length: int) -> Report:
         "function",
         "memorySize",
     )
+    books = Books.of(dict.fromkeys(range(many), 10), dict.fromkeys(range(many), Tally(started=4)), set())
     return report(
         run_id=name,
         script=name,
@@ -72,7 +74,8 @@ def large(filling: str, *, many: int, length: int) -> Report:
             for each in names[:500]
         ),
         comparison=comparison(*(compared(each) for each in names[:500]), cautions=tuple(names)),
-        books=Books.of(dict.fromkeys(range(many), 10), dict.fromkeys(range(many), Tally(started=4)), set()),
+        books=books,
+        regions=region_parts(names[:40], books, {}),
         workers=tuple(failed(index, each) for index, each in enumerate(names)),
         warnings=tuple(names),
         settings=dict.fromkeys(keys, name),
@@ -156,6 +159,7 @@ def test_what_gave_way_is_said() -> None:
     """A section without a row names how many there were."""
     page = job_summary(large("<", many=300, length=300), budget=LEAST)
 
+    assert "40 regions: left out for want of space" in page
     assert "300 workers: left out for want of space" in page
     assert re.search(r"\d+ endpoints: left out for want of space", page)
 

@@ -19,7 +19,7 @@ from grapeshot_launcher.views.summary.escape import block, code, lines, prose
 from grapeshot_worker.errors import Place, Problem, ScriptError
 from grapeshot_worker.metrics.sketch import Sketch
 from rendered import Page, rendered
-from reports import BY_ENDPOINT, check, compared, comparison, failed, finished, report, totals
+from reports import BY_ENDPOINT, check, compared, comparison, failed, finished, regions, report, totals
 
 NASTY = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</code>", "</td></tr></table>", "</details>", "<!--",
@@ -72,6 +72,7 @@ def hostile_report(text: str) -> Report:
         comparison=comparison(compared(text, unit=text), cautions=(text,)),
         workers=(failed(0, text), finished(1), WorkerEnd(worker=WorkerId(0, 2), state="lost")),
         warnings=(text, f"Warning: {text}\n    {text}"),
+        **regions(text, "us-east-1"),
         settings=dict.fromkeys(
             (
                 "target", "name", "region", "architecture", "image", "function", "command", "commit", "ref", "runUrl",

@@ -13,8 +13,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from grapeshot_launcher.platforms import Line
-from grapeshot_launcher.results.collect import Sequences
 from grapeshot_launcher.results.cost import WorkerTime
+from grapeshot_launcher.results.sequences import Sequences
 from grapeshot_worker.errors import Exit, GrapeshotError
 from grapeshot_worker.invocation import Invocation
 from grapeshot_worker.messages import Control, Failed, Finished, Message

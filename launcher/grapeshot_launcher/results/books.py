@@ -9,7 +9,7 @@ last reported; the rest of its plan is lost.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from grapeshot_worker.messages import Tally
@@ -49,10 +49,15 @@ class Books:
     @staticmethod
     def of(planned: Mapping[int, int], tallies: Mapping[int, Tally], finished: Collection[int]) -> Books:
         """Keep the books: users planned for each share, what its worker last reported, which have finished."""
-        rows = tuple(
+        return Books.of_rows(
             _row(index, planned.get(index, 0), tallies.get(index, Tally()), index in finished)
             for index in sorted(planned.keys() | tallies.keys())
         )
+
+    @staticmethod
+    def of_rows(each: Iterable[Row]) -> Books:
+        """Add up the rows of all shares, or of some."""
+        rows = tuple(each)
         return Books(
             planned=sum(row.planned for row in rows),
             started=sum(row.started for row in rows),

@@ -16,15 +16,16 @@ ranges, and in practice there is one.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, assert_never
 
-from grapeshot_launcher.results.windows import Windows
+from grapeshot_launcher.results.regions import Measured
+from grapeshot_launcher.results.sequences import Sequences
 from grapeshot_worker.messages import Facts, Failed, Finished, Message, Progress, Ready, Tally
 from grapeshot_worker.metrics.period import WINDOW_MS, Period
+from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.plan import Assignment
 
 LIVE_SECONDS: Final = 10.0  # long enough to hold a report of every worker, short enough to follow a ramp
@@ -87,36 +88,6 @@ class WorkerEnd:
     ahead: float | None = None  # s that its clock was ahead of AWS's; None: not known, or there is one clock
 
 
-class Sequences:
-    """Which numbers were seen, as ranges. A worker counts from 1."""
-
-    def __init__(self) -> None:
-        self._ranges: list[tuple[int, int]] = []  # ascending, never touching
-
-    def add(self, number: int) -> bool:
-        """Note a number; False if it was seen before."""
-        at = bisect_right(self._ranges, (number, math.inf))
-        low = high = number
-        first, last = at, at
-        if at and self._ranges[at - 1][1] >= number - 1:
-            if self._ranges[at - 1][1] >= number:
-                return False
-            first, low = at - 1, self._ranges[at - 1][0]
-        if at < len(self._ranges) and self._ranges[at][0] == number + 1:
-            last, high = at + 1, self._ranges[at][1]
-        self._ranges[first:last] = [(low, high)]
-        return True
-
-    def covers(self, first: int, last: int) -> bool:
-        """Whether every number from `first` to `last` was seen."""
-        return any(low <= first and last <= high for low, high in self._ranges)
-
-    def missing(self, last: int = 0) -> int:
-        """Count the numbers from 1 to the highest, or to `last` if that is higher, that were not seen."""
-        highest = max(last, self._ranges[-1][1] if self._ranges else 0)
-        return highest - sum(high - low + 1 for low, high in self._ranges)
-
-
 @dataclass(slots=True)
 class _State:
     """What is known of one worker."""
@@ -167,14 +138,17 @@ class _Sum:
 class Collector:
     """Takes the messages of one run; `since`: when the workers were asked to start (epoch seconds)."""
 
-    def __init__(self, run_id: str, workers: int, *, since: float = math.inf) -> None:
+    def __init__(
+        self, run_id: str, workers: int, *, since: float = math.inf, regions: Sequence[str] = ()
+    ) -> None:
         self.generations = 1  # started so far
+        self.regions = tuple(regions)  # of whom all take turns, where workers are in several
         self._run_id, self._workers, self._since = run_id, workers, since
         self._states: dict[int, dict[int, _State]] = {}  # by generation, then index
         self._sums: dict[
             int, _Sum
         ] = {}  # of generations that have ended: a day has many, and a tick looks at all
-        self._windows = Windows()
+        self._measured = Measured(self.regions)
         self._began = math.inf  # epoch ms of the first counter
         self._published = -1
         self._late: set[int] = set()
@@ -203,14 +177,14 @@ class Collector:
             case Progress():
                 state.ready, state.at = True, max(state.at, message.at)
                 # Who has finished speaks of a moment to come; it was measured by now at the latest.
-                self._measure(message.periods, min(message.at, now))
+                self._measure(message, min(message.at, now))
                 if message.sequence > state.newest:
                     state.newest, state.tally = message.sequence, message.tally
             case Finished():
                 state.ready, state.newest, state.tally = True, message.sequence, message.tally
                 state.facts = message.facts
                 self._variables |= message.variables
-                self._measure(message.periods, now)
+                self._measure(message, now)
             case Failed():
                 state.failure = message
             case _:
@@ -221,10 +195,10 @@ class Collector:
         """Wait no longer for a worker: it is lost, unless it still speaks up."""
         self._state(generation, index).given_up = True
 
-    def _measure(self, periods: tuple[Period, ...], at: float) -> None:
+    def _measure(self, message: Progress | Finished, at: float) -> None:
         requests = 0
-        for period in periods:
-            self._windows.add(period)
+        for period in message.periods:
+            self._measured.add(message.index, period)
             self._began = min(self._began, period.first_counter_at or math.inf)
             if period.start <= self._published:
                 self._late.add(period.start)
@@ -265,9 +239,9 @@ class Collector:
             state.tally, state.facts = last.tally, last.facts
             self._variables |= last.variables
 
-    def replace(self, periods: Iterable[Period]) -> None:
-        """Put periods merged from the totals of all workers in place of what came in messages: nothing is missing."""
-        self._windows = Windows(periods)
+    def replace(self, measured: Measured) -> None:
+        """Put what was merged from the totals of all workers in place of what came in messages: nothing is missing."""
+        self._measured = measured
         for state in self._all():
             state.sequences, state.last = Sequences(), 0
 
@@ -353,17 +327,22 @@ class Collector:
         reported = self._reported_until()
         grace = math.ceil(self._workers / 10) * 3 + 30
         ready = []
-        for start in self._windows.after(self._published):
+        windows = self._measured.whole
+        for start in windows.after(self._published):
             if (start + WINDOW_MS) / 1000 > reported and now < start / 1000 + grace:
                 break
             self._published = start
-            ready.append(self._windows.period(start))
-        self._windows.pack(self._published)
+            ready.append(windows.period(start))
+        windows.pack(self._published)
         return ready
 
     def periods(self) -> Sequence[Period]:
         """Give all windows with everything that came, in chronological order; they are opened one at a time."""
-        return self._windows.periods()
+        return self._measured.whole.periods()
+
+    def by_region(self) -> Mapping[str, Totals]:
+        """Give all that came from each region; nothing where there are not several."""
+        return self._measured.by_region()
 
     @property
     def late(self) -> frozenset[int]:
@@ -429,5 +408,5 @@ class Collector:
         )
 
     def _latest(self, name: str, q: float) -> float | None:
-        sketch = self._windows.newest(name)
+        sketch = self._measured.whole.newest(name)
         return sketch.quantile(q) if sketch else None

@@ -10,10 +10,13 @@ over the time from the first measurement to the last, so a run that was held up 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from grapeshot_launcher.results.collect import WorkerEnd
+from grapeshot_launcher.results.regions import RegionPart
 from grapeshot_launcher.results.report import Report
+from grapeshot_worker.metrics.report import Totals
 
 RESPONSE_TIME = "http.response_time"
 _FAILED_CODE = re.compile(r"http\.codes\.[4-9]\d\d")
@@ -46,20 +49,34 @@ class Figures:
     @staticmethod
     def of(report: Report) -> Figures:
         """Read them off a report."""
-        totals = report.totals
-        times = totals.summaries().get(RESPONSE_TIME, {})
-        measured = (totals.last_at or 0.0) - (totals.first_at or 0.0)
-        return Figures(
-            requests=totals.counters.get("http.requests", 0),
-            failed_requests=failed_requests(totals.counters),
-            seconds=max(measured / 1000, 1.0),
-            p50=times.get("p50"),
-            p95=times.get("p95"),
-            p99=times.get("p99"),
-            max=times.get("max"),
-            users_failed=totals.counters.get("vusers.failed", 0),
-            workers_lost=sum(end.state != "finished" for end in report.workers),
-        )
+        return _figures(report.totals, report.workers, _seconds(report.totals))
+
+    @staticmethod
+    def of_region(report: Report, part: RegionPart) -> Figures:
+        """Read those of one region off a report; over the time of the whole, so that rates add up to the run's."""
+        indices = {row.index for row in part.books.rows}
+        ends = [end for end in report.workers if end.worker.index in indices]
+        return _figures(part.totals, ends, _seconds(report.totals))
+
+
+def _seconds(totals: Totals) -> float:
+    measured = (totals.last_at or 0.0) - (totals.first_at or 0.0)
+    return max(measured / 1000, 1.0)
+
+
+def _figures(totals: Totals, ends: Collection[WorkerEnd], seconds: float) -> Figures:
+    times = totals.summaries().get(RESPONSE_TIME, {})
+    return Figures(
+        requests=totals.counters.get("http.requests", 0),
+        failed_requests=failed_requests(totals.counters),
+        seconds=seconds,
+        p50=times.get("p50"),
+        p95=times.get("p95"),
+        p99=times.get("p99"),
+        max=times.get("max"),
+        users_failed=totals.counters.get("vusers.failed", 0),
+        workers_lost=sum(end.state != "finished" for end in ends),
+    )
 
 
 def failed_requests(counters: Mapping[str, int]) -> int:

@@ -14,6 +14,7 @@ from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.collect import WorkerEnd
 from grapeshot_launcher.results.comparison import Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
+from grapeshot_launcher.results.regions import RegionPart
 from grapeshot_launcher.results.verdict import Verdict
 from grapeshot_worker.metrics.period import Period
 from grapeshot_worker.metrics.report import Totals
@@ -74,4 +75,5 @@ class Report:
     suppressed: tuple[str, ...] = ()  # prefixes of metrics hidden from the console, not from files
     settings: Mapping[str, Any] = field(default_factory=dict)
     comparison: Comparison | None = None  # with an earlier run, where one was given
+    regions: tuple[RegionPart, ...] = ()  # its parts, where its workers were in several
     abort: Abort | None = None  # why the load was ended before its time, if its own checks did

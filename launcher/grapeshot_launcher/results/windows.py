@@ -61,7 +61,7 @@ class Windows:
             self._newest = start if self._newest is None else max(self._newest, start)
         known.add(period)
 
-    def pack(self, until: int) -> None:
+    def pack(self, until: float) -> None:
         """Pack the open windows that start until then; not the newest, which is looked at again and again."""
         for start in [start for start in self._open if start <= until and start != self._newest]:
             self._packed[start] = _packed(self._open.pop(start).period(start))

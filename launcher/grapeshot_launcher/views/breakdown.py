@@ -105,6 +105,13 @@ def load_seconds(report: Report) -> float:
     return max(over(report) - began(report), 0.0)
 
 
+def region_cost(report: Report, region: str) -> float | None:
+    """Give the dollars that a region's workers took, where that is known."""
+    costs = report.settings.get("costByRegion")
+    dollars = costs.get(region) if isinstance(costs, Mapping) else None
+    return dollars if isinstance(dollars, int | float) else None
+
+
 def error_counts(totals: Totals) -> Mapping[str, int]:
     """Give error name → how often."""
     return _named(totals, "errors.")

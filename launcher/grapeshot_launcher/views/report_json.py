@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -22,7 +22,9 @@ from grapeshot_launcher.results.clocks import worst_clock
 from grapeshot_launcher.results.collect import WorkerEnd
 from grapeshot_launcher.results.comparison import Comparison
 from grapeshot_launcher.results.ensure import CheckOutcome
+from grapeshot_launcher.results.regions import RegionPart, regions_of_workers
 from grapeshot_launcher.results.report import Apdex, Report
+from grapeshot_launcher.views.breakdown import Users, region_cost
 from grapeshot_worker.metrics.period import Period
 from grapeshot_worker.metrics.report import Totals
 
@@ -89,6 +91,7 @@ def _metrics(totals: Totals) -> dict[str, Any]:
 
 
 def _ours(report: Report) -> dict[str, Any]:
+    where = regions_of_workers(report.regions)
     return {
         "schema": SCHEMA,
         "runId": report.run_id,
@@ -99,16 +102,21 @@ def _ours(report: Report) -> dict[str, Any]:
         "reasons": list(report.verdict.reasons),
         "exitCode": int(report.verdict.exit_code),
         "abort": _abort(report.abort) if report.abort else None,
-        "books": _books(report.books),
-        "workers": [_worker(end) for end in report.workers],
+        "books": _books(report.books, where),
+        "workers": [_worker(end, where) for end in report.workers],
+        "regions": [_region(report, part) for part in report.regions],
         "worstClock": _clock(worst_clock(report.workers)),
         "checks": [_check(check) for check in report.checks],
         "apdex": _apdex(report.apdex) if report.apdex else None,
         "comparison": _comparison(report.comparison) if report.comparison else None,
         "warnings": list(report.warnings),
         "settings": dict(report.settings),
-        "sketches": {name: sketch.to_json() for name, sketch in report.totals.sketches.items()},
+        "sketches": _sketches(report.totals),
     }
+
+
+def _sketches(totals: Totals) -> dict[str, Any]:
+    return {name: sketch.to_json() for name, sketch in totals.sketches.items()}
 
 
 def _abort(abort: Abort) -> dict[str, Any]:
@@ -116,16 +124,14 @@ def _abort(abort: Abort) -> dict[str, Any]:
     return {"after": round(abort.after, 3), "checks": [check.label for check in abort.checks]}
 
 
-def _books(books: Books) -> dict[str, Any]:
+def _books(books: Books, where: Mapping[int, str]) -> dict[str, Any]:
     return {
-        "planned": books.planned,
-        "started": books.started,
-        "dropped": dict(books.dropped),
-        "lost": books.lost,
+        **_users(books),
         "balanced": books.balanced,
         "workers": [
             {
                 "index": row.index,
+                **_where(row.index, where),
                 "planned": row.planned,
                 "started": row.started,
                 "dropped": {"maxVusers": row.max_vusers, "stopped": row.stopped},
@@ -139,11 +145,42 @@ def _books(books: Books) -> dict[str, Any]:
     }
 
 
-def _worker(end: WorkerEnd) -> dict[str, Any]:
+def _users(books: Books) -> dict[str, Any]:
+    return {
+        "planned": books.planned,
+        "started": books.started,
+        "dropped": dict(books.dropped),
+        "lost": books.lost,
+    }
+
+
+def _where(index: int, where: Mapping[int, str]) -> dict[str, str]:
+    """Say in which of several regions a worker was."""
+    return {"region": where[index]} if index in where else {}
+
+
+def _region(report: Report, part: RegionPart) -> dict[str, Any]:
+    """Give what was made in one of several regions, with the keys of the books and those of `aggregate`."""
+    users = Users.of(part.books)
+    return {
+        "region": part.region,
+        "workers": part.workers,
+        **_users(part.books),
+        "completed": users.completed,
+        "failed": users.failed,
+        "cut": users.cut,
+        "costUsd": region_cost(report, part.region),
+        **_metrics(part.totals),
+        "sketches": _sketches(part.totals),
+    }
+
+
+def _worker(end: WorkerEnd, where: Mapping[int, str]) -> dict[str, Any]:
     facts = asdict(end.facts) if end.facts else {}
     return {
         "index": end.worker.index,
         "generation": end.worker.generation,
+        **_where(end.worker.index, where),
         "state": end.state,
         "failure": end.failure.message if end.failure else None,
         "missingMessages": end.missing_messages,

@@ -1,4 +1,4 @@
-"""Where it happened: endpoints, errors, status codes, workers, each the worst first (pure).
+"""Where it happened: regions, endpoints, errors, status codes, workers, each the worst first (pure).
 
 Leaves to others: working them out (figures), how many rows there is room for (document).
 """
@@ -10,9 +10,18 @@ from typing import Final
 
 from grapeshot_launcher.results.books import Row
 from grapeshot_launcher.results.collect import WorkerEnd
+from grapeshot_launcher.results.figures import RESPONSE_TIME, Figures
+from grapeshot_launcher.results.regions import RegionPart, regions_of_workers
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.results.verdict import worker_faults
-from grapeshot_launcher.views.breakdown import Endpoint, Times, endpoints, error_counts, status_codes
+from grapeshot_launcher.views.breakdown import (
+    Endpoint,
+    Times,
+    endpoints,
+    error_counts,
+    region_cost,
+    status_codes,
+)
 from grapeshot_launcher.views.summary.escape import Html, code, prose
 from grapeshot_launcher.views.summary.numbers import NONE, count, measured, percent, size, spread, things
 from grapeshot_launcher.views.summary.tables import first, fold, joined, long_table, paragraph, table
@@ -20,7 +29,48 @@ from grapeshot_launcher.views.summary.tables import first, fold, joined, long_ta
 _FEW_WORKERS: Final = 10  # a longer table of them is folded
 _CODES: Final = 20  # status codes that are named
 _KINDS: Final = 4  # of codes and errors that are named in a cell
+_OPTIONAL: Final = (">Lost", ">Cost")  # columns of the table of regions
 _STATES: Final = {"failed": "❌&nbsp;failed", "lost": "❌&nbsp;lost", "finished": "✅&nbsp;finished"}
+
+
+# ---- regions ----
+
+
+def region_table(report: Report, rows: int) -> str:
+    """Show what each of several regions made; a column that would say nothing of any of them is left out."""
+    if not report.regions:
+        return ""
+    total = len(report.regions)
+    if not rows:
+        return left_out("regions", total)
+    cells = [_region(report, part) for part in report.regions[:rows]]
+    shown = [
+        title for title in cells[0] if title not in _OPTIONAL or {row[title] for row in cells} - {"0", NONE}
+    ]
+    regions = table(shown, [[row[title] for title in shown] for row in cells], total=total)
+    note = "<sub>Rate: requests over the time of the whole run, so those of the regions add up to the run's.</sub>"
+    return f"### By region\n\n{regions}\n\n{paragraph(Html(note))}"
+
+
+def _region(report: Report, part: RegionPart) -> dict[str, Html]:
+    """Give the cells by title."""
+    found, dollars = Figures.of_region(report, part), region_cost(report, part.region)
+    p50, p95, p99, most = spread(Times.of(part.totals.sketches.get(RESPONSE_TIME)))
+    return {
+        "Region": code(part.region),
+        ">Workers": count(part.workers),
+        ">Users started": count(part.books.started),
+        ">Lost": count(part.books.lost),
+        ">Requests": count(found.requests),
+        ">Rate": measured(found.rate, "/s"),
+        ">p50": p50,
+        ">p95": p95,
+        ">p99": p99,
+        ">Max": most,
+        ">Error rate": percent(found.error_rate if found.requests else None),
+        ">Errors": count(sum(error_counts(part.totals).values())),
+        ">Cost": NONE if dollars is None else Html(f"${dollars:,.4f}"),
+    }
 
 
 # ---- endpoints ----
@@ -99,8 +149,10 @@ def worker_table(report: Report, rows: int) -> str:
     books = {row.index: row for row in report.books.rows}
     worst = first(report.workers, rows, key=_badness)
     chained = any(end.worker.generation for end in report.workers)
+    where = regions_of_workers(report.regions)
     titles = (
         ">Worker",
+        *(["Region"] if where else []),
         "State",
         ">Planned",
         ">Started",
@@ -110,7 +162,7 @@ def worker_table(report: Report, rows: int) -> str:
         ">Memory",
         "Remarks",
     )
-    cells = [_worker(end, books.get(end.worker.index), chained=chained) for end in worst]
+    cells = [_worker(end, books.get(end.worker.index), chained=chained, where=where) for end in worst]
     shown = table(titles, cells, total=len(report.workers))
     title = things(len(report.workers), "worker")
     faulty = sum(_badness(end)[0] < 3 for end in report.workers)
@@ -128,13 +180,14 @@ def _badness(end: WorkerEnd) -> tuple[int, float, int, int]:
     return kind, -lag if kind == 2 else 0.0, end.worker.index, end.worker.generation
 
 
-def _worker(end: WorkerEnd, row: Row | None, *, chained: bool) -> tuple[Html, ...]:
+def _worker(end: WorkerEnd, row: Row | None, *, chained: bool, where: Mapping[int, str]) -> tuple[Html, ...]:
     facts = end.facts
     number = f"{end.worker.index + 1:,}" + (f" ({end.worker.generation + 1})" if chained else "")
     faults = [prose(fault.partition(": ")[2] or fault, length=200) for fault in worker_faults(end)]
     state = "⚠️&nbsp;finished" if faults and end.state == "finished" else _STATES[end.state]
     return (
         Html(number),
+        *([code(where.get(end.worker.index, ""))] if where else []),
         Html(state),
         count(row.planned if row else None),
         count(row.started if row else None),

@@ -4,8 +4,9 @@ Leaves to others: the sections.
 
 GitHub refuses a job summary of more than 1 MiB and a comment of more than 65,536 characters, and a refused page says
 nothing. So sections give way until the page fits, each down its ladder of rows before the next one begins: workers,
-endpoints, errors, charts, warnings, then settings, comparison, and the longer lists of reasons and thresholds. Verdict,
-figures, and the first of the reasons and thresholds always stay: with all texts cut they are less than `LEAST`.
+endpoints, errors, charts, warnings, then settings, regions, comparison, and the longer lists of reasons and
+thresholds. Verdict, figures, and the first of the reasons and thresholds always stay: with all texts cut they are less
+than `LEAST`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.summary import head, outcome
 from grapeshot_launcher.views.summary.charts import charts
-from grapeshot_launcher.views.summary.details import endpoint_table, error_table, worker_table
+from grapeshot_launcher.views.summary.details import endpoint_table, error_table, region_table, worker_table
 from grapeshot_launcher.views.summary.escape import Html
 from grapeshot_launcher.views.summary.setting import link, settings_table, warning_list
 from grapeshot_launcher.views.summary.tables import paragraph
@@ -27,7 +28,8 @@ COMMENT_BUDGET: Final = 65_000  # bytes, so at most as many characters; GitHub t
 LEAST: Final = 48_000  # bytes; a smaller budget is refused
 
 ORDER: Final = (
-    "workers", "endpoints", "errors", "charts", "warnings", "settings", "comparison", "reasons", "thresholds",
+    "workers", "endpoints", "errors", "charts", "warnings", "settings", "regions", "comparison", "reasons",
+    "thresholds",
 )  # fmt: skip
 
 
@@ -81,6 +83,7 @@ def _core(
         "thresholds": Section(render=lambda rows: outcome.thresholds(report, rows), ladder=thresholds),
         "comparison": Section(render=lambda rows: outcome.comparison(report, rows), ladder=comparison),
         "figures": Section(render=lambda rows: outcome.figures(report)),
+        "regions": Section(render=lambda rows: region_table(report, rows), ladder=(50, 5, 0)),
     }
 
 
