@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -61,10 +62,12 @@ def play(
     hooks: str = "",
     files: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> Story:
     """Run one user of a flow (YAML steps, as are `config` and `scenario` keys of theirs) to its end, or `scenarios`.
 
-    `{target}` and `{port}` in the texts are the server's. AssertionError when the run fails as a whole.
+    `{target}` and `{port}` in the texts are the server's; `told` is more of the process's assignment, such as its
+    share. AssertionError when the run fails as a whole.
     """
     head = f'config:\n  target: "{target.url}"\n' + ("  processor: hooks.py\n" if hooks else "")
     only = f"scenarios:\n  - name: only\n{_indented(scenario, 4)}\n    flow:\n{_indented(flow, 6)}\n"
@@ -76,7 +79,7 @@ def play(
         (directory / name).write_text(content, encoding="utf-8")
     target.requests.clear()
     lines: list[str] = []
-    totals = uvloop.run(_run(directory / "script.yml", dict(environ or {}), lines))
+    totals = uvloop.run(_run(directory / "script.yml", dict(environ or {}), lines, told or {}))
     return Story(list(target.requests), lines, totals)
 
 
@@ -84,7 +87,7 @@ def _indented(text: str, depth: int) -> str:
     return textwrap.indent(textwrap.dedent(text).strip("\n"), " " * depth)
 
 
-async def _run(script: Path, environ: dict[str, str], lines: list[str]) -> Totals:
+async def _run(script: Path, environ: dict[str, str], lines: list[str], told: Mapping[str, Any]) -> Totals:
     source = load_script(
         ScriptOptions(script=str(script), test_id="t"),
         environ=environ,
@@ -95,7 +98,7 @@ async def _run(script: Path, environ: dict[str, str], lines: list[str]) -> Total
     controls: asyncio.Queue[Control | None] = asyncio.Queue()
     controls.put_nowait(Go(start_at=time.time() - 10))  # every arrival is due
     session = Session(
-        Assignment(run_id="run", source=source),
+        Assignment(run_id="run", source=source, **told),
         send=messages.append,
         controls=controls,
         environ=environ,

@@ -558,10 +558,10 @@ def test_a_processor_that_can_not_be_run_is_refused(written: str, said: str) -> 
 
 
 def test_csv_files_are_read_from_the_script_s_folder() -> None:
-    """Rows are cast; order, loadAll and name are kept."""
+    """Rows are cast; order, loadAll, name and everyWorker are kept."""
     config = (
         "  payload:\n    - path: data/u.csv\n      fields: [id, name]\n      skipHeader: true\n      order: sequence\n"
-        "    - {path: data/u.csv, loadAll: true, name: rows, cast: false}\n"
+        "    - {path: data/u.csv, loadAll: true, name: rows, cast: false, everyWorker: true}\n"
     )
     first, second = configured(config, files={"data/u.csv": "id,name\n1,ann\n2,bob\n"}).payloads
 
@@ -572,6 +572,7 @@ def test_csv_files_are_read_from_the_script_s_folder() -> None:
         True,
         False,
     )
+    assert (first.every_worker, second.every_worker) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ def travel(assignment: Assignment) -> Assignment:
             run_id="r",
             source=SOURCE,
             share=Share(3, 8),
+            process=Share(1, 2),
             window=Window(0.1, 600.7),
             generation=2,
             part="before",

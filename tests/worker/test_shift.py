@@ -258,6 +258,7 @@ def test_processes_have_parts_of_the_worker_s_share(tmp_path: Path) -> None:
     one, two = stage.assignments
 
     assert (one.share, two.share) == (Share(2, 10), Share(7, 10))
+    assert (one.process, two.process) == (Share(0, 2), Share(1, 2))
     assert one.window == Window(60.0, 120.0)
     assert one.source.test_id == one.run_id == "t1"
     assert one.source.path == str(tmp_path / "home" / DIGEST / "files/tests/blitz.yml")

@@ -86,6 +86,7 @@ class Assignment:
     copy: int | None = (
         None  # which of several copies of the whole load; None: there is one load, and it is shared
     )
+    process: Share = Share()  # which of its worker's engine processes it is
     window: Window = Window()
     generation: int = 0
     part: Part = "load"
@@ -111,6 +112,7 @@ class Assignment:
         parts = {
             "source": source_to_json(self.source),
             "share": [self.share.index, self.share.count],
+            "process": [self.process.index, self.process.count],
             "window": [self.window.start, self.window.end],
         }
         return json.dumps(plain | parts)
@@ -123,6 +125,7 @@ class Assignment:
             parts = {
                 "source": source_from_json(data["source"]),
                 "share": Share(*data["share"]),
+                "process": Share(*data["process"]),
                 "window": Window(*data["window"]),
             }
             return cls(**{**data, **parts})

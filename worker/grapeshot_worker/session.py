@@ -172,7 +172,8 @@ class Session:
         # One draw for each arrival: those before the window were drawn by an earlier generation.
         earlier = Window(0.0, assignment.window.start)
         drawn = planned(Plan(script.phases, assignment.seed), share, earlier)
-        drawers = [Drawer(p, share.index, share.count, rng, drawn=drawn) for p in script.payloads]
+        stripes = [(p, assignment.process if p.every_worker else share) for p in script.payloads]
+        drawers = [Drawer(p, stripe.index, stripe.count, rng, drawn=drawn) for p, stripe in stripes]
         return script, engine, Cast(engine, drawers)
 
     async def _start_moment(self) -> float | None:

@@ -36,7 +36,7 @@ from grapeshot_worker.invocation import (
 )
 from grapeshot_worker.lease import Lease
 from grapeshot_worker.messages import Control, Failed, Finished, Go, Message, Progress, Ready, Stop
-from grapeshot_worker.plan import Assignment, Window
+from grapeshot_worker.plan import Assignment, Share, Window
 from grapeshot_worker.sandbox import Engine, Sandbox
 from grapeshot_worker.unpack import Bundle, unpack, unpacked
 from grapeshot_worker.wire import LIMIT, pack, split
@@ -369,6 +369,7 @@ def assignments(invocation: Invocation, bundle: Bundle) -> list[Assignment]:
             source=replace(bundle.source, test_id=invocation.run_id),
             share=invocation.share.part(index, count),
             copy=invocation.copy,
+            process=Share(index, count),
             window=Window(start, math.inf if end is None else end),
             generation=invocation.generation,
             part=invocation.part,

@@ -26,7 +26,9 @@ HTTP: Final = _words("timeout pool maxSockets extendedMetrics defaults cookieJar
 DEFAULTS: Final = _words("headers cookie strictCapture think")
 TRACING: Final = _words("enabled sampled traceIdPrefix")
 PHASE: Final = _words("name duration pause arrivalRate arrivalCount rampTo maxVusers mode")
-PAYLOAD: Final = _words("path fields order skipHeader delimiter cast skipEmptyLines loadAll name options")
+PAYLOAD: Final = _words(
+    "path fields order skipHeader delimiter cast skipEmptyLines loadAll name options everyWorker"
+)
 SCENARIO: Final = _words("""
     name engine weight flow beforeScenario afterScenario beforeRequest afterResponse onError socketio
 """)

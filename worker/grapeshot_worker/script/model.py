@@ -268,6 +268,7 @@ class Payload:
     load_all: bool = False
     name: str | None = None
     ordered: bool = False  # `order` was written: with load_all, `name` holds one row per user
+    every_worker: bool = False  # each worker has all rows, where otherwise a load's workers divide them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

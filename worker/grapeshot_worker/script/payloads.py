@@ -82,6 +82,7 @@ def _payload(
         load_all=bool(as_truth(item.get("loadAll"))),
         name=None if name is None else str(name),
         ordered="order" in item,
+        every_worker=bool(as_truth(item.get("everyWorker"))),
     )
 
 
