@@ -294,6 +294,15 @@ def test_a_run_that_is_expected_to_cost_too_much_is_refused(tmp_path: Path) -> N
     assert "--workers" in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("allowed", "told"), [(0.000001, r"\$0\.000001"), (0.00002, r"\$0\.00002"), (0.0, r"\$0")]
+)
+def test_an_allowed_cost_is_told_as_money(tmp_path: Path, allowed: float, told: str) -> None:
+    """A tiny one without an exponent, and what the run costs not as nothing."""
+    with pytest.raises(SettingsRefused, match=rf"cost \$0\.0*[1-9]\d*; --max-cost allows {told}\.$"):
+        settled(tmp_path, max_cost=allowed)
+
+
 def test_the_expected_cost_knows_the_sections_around_the_load(tmp_path: Path) -> None:
     """Each of them is a worker of its own."""
     alone = settled(tmp_path).estimate.expected
