@@ -4,6 +4,8 @@
     python bench/baseline.py real [--waves 6] [--together 4]   real runs on this machine; two minutes a wave
     python bench/baseline.py real --reports FOLDER             the same, and its reports stay; or those in the folder
 
+FOLDER holds `same-*`, a folder for each wave of unchanged runs, and `slower`.
+
 The tables of docs/baseline.md are what this prints.
 """
 
@@ -13,6 +15,7 @@ import argparse
 import random
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations, product
 from math import sqrt
@@ -53,6 +56,7 @@ def main() -> None:
             if not folder.exists():
                 run_waves(folder, chosen.waves, chosen.together, chosen.slower)
             print(real_table(folder, chosen.slower))
+            print("\n" + real_alarms(folder))
 
 
 def paper_table(pairs: int) -> str:
@@ -113,6 +117,25 @@ def real_table(folder: Path, slower: float) -> str:
     ]
     head = [f"{sum(map(len, runs))} runs", "pairs", "slices", "regression", "improvement"]
     return table([*head, f"p95 of the runs differs by {FLAT:.0%} or more"], rows)
+
+
+def real_alarms(folder: Path) -> str:
+    """Tell which waves the false alarms of runs at different times are of: pairs that share a run err together."""
+    waves = {wave.name: real_runs.reports(wave) for wave in sorted(folder.glob("same-*"))}
+    alarms = [
+        (names, found)
+        for names in combinations(waves, 2)
+        for pair in product(*(waves[name] for name in names))
+        if (found := compare_runs(*pair)).verdict != "no evidence"
+    ]
+    pairs = Counter(names for names, _ in alarms)
+    busier = sum(any("busier" in caution for caution in found.cautions) for _, found in alarms)
+    return "\n".join(
+        [
+            f"false alarms: {len(alarms)}, with the caution that a machine was busier: {busier}",
+            *(f"{before} with {after}: {count}" for (before, after), count in sorted(pairs.items())),
+        ]
+    )
 
 
 def real_row(title: str, pairs: Sequence[tuple[EarlierRun, EarlierRun]]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from functools import reduce
 from operator import add
 
@@ -155,13 +156,24 @@ def _estimate(options: LambdaOptions, test: Test, limits: Limits) -> Estimate:
     expected = reduce(add, in_each)
     if options.max_cost is not None and expected.expected > options.max_cost:
         raise SettingsRefused(
-            f"The run is expected to cost ${expected.expected:.4f}; --max-cost allows ${options.max_cost:g}.",
+            f"The run is expected to cost {_dollars(expected.expected)};"
+            f" --max-cost allows {_dollars(options.max_cost)}.",
             cause=f"It has {plural(test.workers, 'worker')} of {options.memory_size} MB, for phases of"
             f" {number(duration(test.plan))} s.",
             remedy="Use fewer workers (--workers, --count) or less memory (--memory-size), shorten the phases, or"
             " raise --max-cost.",
         )
     return expected
+
+
+def _dollars(value: float) -> str:
+    """Write dollars with four decimals at most, less than one with four digits, and never with an exponent.
+
+    >>> _dollars(1.0), _dollars(1200.0), _dollars(1.23456), _dollars(0.000001234567), _dollars(1e-06), _dollars(0.0)
+    ('$1', '$1200', '$1.2346', '$0.000001235', '$0.000001', '$0')
+    """
+    rounded = f"{value:.4f}" if value >= 1 else f"{value:.3e}"
+    return f"${Decimal(rounded).normalize():f}"
 
 
 def cut_for(options: LambdaOptions, seconds: float) -> tuple[Window, ...]:

@@ -318,6 +318,15 @@ def test_each_region_has_a_worker_and_its_own_prices(tmp_path: Path) -> None:
     assert settled(tmp_path, regions=pair, workers=5).test.workers == 5
 
 
+@pytest.mark.parametrize(
+    ("allowed", "told"), [(0.000001, r"\$0\.000001"), (0.00002, r"\$0\.00002"), (0.0, r"\$0")]
+)
+def test_an_allowed_cost_is_told_as_money(tmp_path: Path, allowed: float, told: str) -> None:
+    """A tiny one without an exponent, and what the run costs not as nothing."""
+    with pytest.raises(SettingsRefused, match=rf"cost \$0\.0*[1-9]\d*; --max-cost allows {told}\.$"):
+        settled(tmp_path, max_cost=allowed)
+
+
 def test_the_expected_cost_knows_the_sections_around_the_load(tmp_path: Path) -> None:
     """Each of them is a worker of its own."""
     alone = settled(tmp_path).estimate.expected

@@ -48,8 +48,8 @@ ROUNDING_MS: Final = 2.0  # times are whole milliseconds and buckets of 1 %: les
 
 # Measured; docs/baseline.md says how, and `bench/baseline.py` does it again.
 FALSE_ALARMS: Final = (
-    "False alarms: of comparisons of unchanged runs, fewer than 1 in 100 name a change on steady machines (simulated),"
-    " and 8 in 100 did on a crowded one (measured)"
+    "False alarms: between 0.4 % and 11.7 % of pairs of unchanged runs on one crowded machine were called a change:"
+    " the first is of runs held out, the second of those by which the rule was chosen"
 )
 
 
