@@ -90,9 +90,13 @@ class Told:
         return [int(each.argument(argument)) for each in self.requests if each.argument(argument)]
 
     def by_second(self) -> Counter[int]:
-        """Count the users who arrived in each second; the first one is planned for 0.1 s."""
-        moments = [each.at for each in self.requests if each.argument("row")]
-        return Counter(int(at - moments[0] + 0.5 / RATE) for at in moments)
+        """Count the users who arrived in each second, of which the first begins with the arrival of row 0.
+
+        It is told from the most punctual one: the very first waits for connections and whatever else is new.
+        """
+        arrived = [(each.at, int(each.argument("row"))) for each in self.requests if each.argument("row")]
+        began = min(at - row / RATE for at, row in arrived)
+        return Counter(int(at - began + 0.001) for at, _ in arrived)
 
 
 def relay(
