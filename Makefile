@@ -20,8 +20,9 @@ $(STAMP): $(REQUIREMENTS) worker/pyproject.toml launcher/pyproject.toml
 demo: setup
 	@$(BIN)/python tests/demo.py
 
+# One more process than cores: much of a run's test is waiting for the run.
 test: setup
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --dist loadfile
 
 # Builds the worker image and runs it within the limits of Lambda; needs docker, or root on a Debian.
 test-image: setup
@@ -32,9 +33,9 @@ test-faults: setup
 	@GRAPESHOT_TEST_ALL_FAULTS=1 $(BIN)/python -m pytest tests/cloud/test_run_faults.py
 
 # Fifty workers on the embedded AWS, one of whom dies: at every stage, a run each; a launcher that is killed; services
-# that are out for half a minute; three minutes in nine generations. Takes about twenty-five minutes.
+# that are out for half a minute; three minutes in nine generations; a day of windows in memory. Takes about twenty minutes.
 test-crowd: setup
-	@GRAPESHOT_TEST_CROWD=1 $(BIN)/python -m pytest tests/cloud/test_crowd.py tests/cloud/test_lost_worker.py tests/cloud/test_clean.py tests/cloud/test_outages.py tests/cloud/test_relay_emulated.py
+	@GRAPESHOT_TEST_CROWD=1 $(BIN)/python -m pytest tests/cloud/test_crowd.py tests/cloud/test_lost_worker.py tests/cloud/test_clean.py tests/cloud/test_outages.py tests/cloud/test_relay_emulated.py tests/launcher/test_relay_day.py
 
 # All of it works offline.
 lint: lint-python lint-workflows lint-image lint-infra
