@@ -18,7 +18,14 @@ from grapeshot_worker.traffic.endpoints import server_timing_total
 from grapeshot_worker.traffic.lanes import Lane
 from grapeshot_worker.traffic.outgoing import BAD_REQUEST, Outgoing
 from grapeshot_worker.traffic.redirects import REDIRECTS, next_hop
-from grapeshot_worker.traffic.response import Response
+from grapeshot_worker.traffic.response import (
+    CONTENT_ENCODING,
+    LOCATION,
+    SERVER_TIMING,
+    SET_COOKIE,
+    Notable,
+    Response,
+)
 from grapeshot_worker.traffic.user import Engine, User
 from grapeshot_worker.traffic.wire.connection import Connection, NetworkError
 from grapeshot_worker.traffic.wire.pool import SharedPool
@@ -31,35 +38,10 @@ BODILESS = frozenset(
 )  # all others say `content-length: 0` when they have no body
 COOKIE_ERROR = "errors.cookie_parse_error_invalid_cookie"
 
-SET_COOKIE, CONTENT_ENCODING, LOCATION, SERVER_TIMING = (
-    "set-cookie",
-    "content-encoding",
-    "location",
-    "server-timing",
-)
-_NOTABLE = frozenset((SET_COOKIE, CONTENT_ENCODING, LOCATION, SERVER_TIMING))
-
 _BODY_FIELDS = re.compile(r"^content-[a-z-]+: [^\r\n]*\r\n", re.MULTILINE)
 _SECRET_FIELDS = re.compile(r"^(?:authorization|cookie|host): [^\r\n]*\r\n", re.MULTILINE)
 _HOST_FIELD = re.compile(r"^host: ", re.MULTILINE)
 _COOKIE_FIELD = re.compile(r"^cookie: [^\r\n]*\r\n", re.MULTILINE)
-
-
-Notable = list[tuple[str, bytes]]  # (one of _NOTABLE, raw value)
-
-
-class _FieldNames(dict[bytes, str | None]):
-    """Raw header name → its notable lower-case form, or None: what servers send is few names, many times."""
-
-    def __missing__(self, raw: bytes) -> str | None:
-        name = raw.decode("latin-1").lower()
-        found = name if name in _NOTABLE else None
-        if len(self) < 1000:
-            self[raw] = found
-        return found
-
-
-_field_names = _FieldNames()
 
 
 class Exchanger:
@@ -97,7 +79,7 @@ class Exchanger:
             self._recorder.sent(self._clock())
             response = await self._exchange(user, origin, head, body)
             response.url = url
-            notable = [(kind, value) for name, value in response.raw_headers if (kind := _field_names[name])]
+            notable = response.head.notable
             hop = None
             if response.status in REDIRECTS and self._max_hops >= 0:
                 try:

@@ -227,7 +227,7 @@ def seen_response(response: Response) -> Attributes:
     cookies = response.set_cookies
     return Attributes(
         statusCode=response.status,
-        headers={**response.headers, "set-cookie": cookies} if cookies else response.headers,
+        headers={**response.headers, **({"set-cookie": cookies} if cookies else {})},
         body=response.text,
         url=response.url,
         timings=Attributes(phases=Attributes(response.timings)),

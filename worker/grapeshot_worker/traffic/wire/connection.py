@@ -19,7 +19,7 @@ from typing import Any
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade
 
 from grapeshot_worker.script.model import HttpSettings
-from grapeshot_worker.traffic.response import Opening, Response
+from grapeshot_worker.traffic.response import Head, Opening, Response
 from grapeshot_worker.traffic.wire.deadlines import Deadlines
 from grapeshot_worker.traffic.wire.network_errors import NetworkError, name_of, parser_fault
 from grapeshot_worker.traffic.wire.pending import HeadOverflow, Pending, Stock
@@ -149,6 +149,12 @@ class Connection(asyncio.Protocol):
         if pending is None:
             self.close()
             return
+        if not pending.head_bytes and not pending.is_head:
+            end = data.find(b"\r\n\r\n") + 4
+            known = self._stock.heads.get(data[:end])
+            if known is not None and known[1] == len(data):
+                self._take(pending, known[0], data[end:])
+                return
         pending.head_bytes += len(data)
         try:
             pending.parser.feed_data(data)
@@ -156,7 +162,7 @@ class Connection(asyncio.Protocol):
             self._stumble(pending, error)
             return
         if pending.complete:
-            self._finish(pending)
+            self._finish(pending, data)
             return
         pending.last_sign = pending.clock()
         if pending.head_overflows():
@@ -186,10 +192,33 @@ class Connection(asyncio.Protocol):
 
     # ---- how an exchange ends ----
 
-    def _finish(self, pending: Pending) -> None:
+    def _take(self, pending: Pending, head: Head, body: bytes) -> None:
+        """End the exchange with a whole response; the pending and its parser know nothing of it."""
+        now, future = pending.clock(), pending.future
+        assert future is not None
+        response = Response(head, body, pending.started, pending.written or now, now, now)
+        if self.opening is not None:
+            response.opening, self.opening = self.opening, None
+        self._pending = None
+        if pending.unsent:  # the rest of the request will never be sent
+            self.close()
+        else:
+            self.reusable = True
+        self._stock.take_back_unused(pending)
+        if not future.done():
+            future.set_result(response)
+
+    def _finish(self, pending: Pending, last: bytes = b"") -> None:
         future, response = pending.future, pending.arrived
         assert future is not None
         assert response is not None
+        if (
+            pending.keep_alive
+            and pending.head_bytes == len(last)
+            and not pending.excess
+            and not pending.is_head
+        ):
+            self._stock.heads.learn(last, response)
         self._pending = None
         if self.opening is not None:
             response.opening, self.opening = self.opening, None
