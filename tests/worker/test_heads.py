@@ -14,7 +14,7 @@ from grapeshot_worker.errors import StepError
 from grapeshot_worker.traffic.response import Head, Response
 from grapeshot_worker.traffic.wire.connection import Connection
 from grapeshot_worker.traffic.wire.deadlines import Deadlines
-from grapeshot_worker.traffic.wire.heads import HEAD_LIMIT, LEARN_EVERY, REMEMBERED, Heads
+from grapeshot_worker.traffic.wire.heads import LEARN_EVERY, REMEMBERED, Heads
 from grapeshot_worker.traffic.wire.pending import Stock
 from grapeshot_worker.traffic.wire.url import Origin
 
@@ -162,9 +162,8 @@ def test_heads_with_a_length_are_remembered(status: int) -> None:
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
         b"HTTP/1.1 200 OK\r\n\r\nabc",
         b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcd",
-        b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 3\r\n\r\nabc" % (b"x" * HEAD_LIMIT),
     ],
-    ids=["chunks", "close", "continue", "until the end", "excess", "too long"],
+    ids=["chunks", "close", "continue", "until the end", "excess"],
 )
 def test_others_are_the_parsers(answer: bytes) -> None:
     """What a head does not settle alone is parsed each time."""

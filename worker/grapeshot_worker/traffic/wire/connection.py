@@ -33,9 +33,8 @@ __all__ = ["Connection", "Connector", "NetworkError"]
 
 SILENCE_TIMEOUT = 8.0  # seconds; the least, whatever is configured
 NEXT_ADDRESS = 0.25  # seconds until the next address of a name is tried, as in Node
-_JOIN_LIMIT = (
-    64 * 1024
-)  # a body up to this size is copied behind its head, which is cheaper than a second buffer
+# A body up to this size is copied behind its head, which is cheaper than a second buffer.
+_JOIN_LIMIT = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -45,9 +44,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, origin: Origin, stock: Stock, loop: asyncio.AbstractEventLoop) -> None:
         self.origin = origin
-        self.reusable = (
-            False  # may be used for another exchange: nothing under way, not closed, nothing unexpected came
-        )
+        # May be used for another exchange: nothing under way, not closed, nothing unexpected came.
+        self.reusable = False
         self.opening: Opening | None = None  # None once the first response has taken it over
         self._stock = stock
         self._loop = loop
@@ -194,41 +192,30 @@ class Connection(asyncio.Protocol):
 
     def _take(self, pending: Pending, head: Head, body: bytes) -> None:
         """End the exchange with a whole response; the pending and its parser know nothing of it."""
-        now, future = pending.clock(), pending.future
-        assert future is not None
+        now = pending.clock()
         response = Response(head, body, pending.started, pending.written or now, now, now)
-        if self.opening is not None:
-            response.opening, self.opening = self.opening, None
-        self._pending = None
-        if pending.unsent:  # the rest of the request will never be sent
-            self.close()
-        else:
-            self.reusable = True
+        future, whole = pending.future, not pending.unsent
         self._stock.take_back_unused(pending)
-        if not future.done():
-            future.set_result(response)
+        self._deliver(response, future, whole)
 
     def _finish(self, pending: Pending, last: bytes = b"") -> None:
         future, response = pending.future, pending.arrived
-        assert future is not None
         assert response is not None
-        if (
-            pending.keep_alive
-            and pending.head_bytes == len(last)
-            and not pending.excess
-            and not pending.is_head
-        ):
+        reusable = pending.keep_alive and not pending.excess and not pending.unsent
+        if reusable and pending.head_bytes == len(last) and not pending.is_head:
             self._stock.heads.learn(last, response)
+        self._stock.take_back(pending)
+        self._deliver(response, future, reusable)
+
+    def _deliver(self, response: Response, future: asyncio.Future[Response] | None, reusable: bool) -> None:
         self._pending = None
         if self.opening is not None:
             response.opening, self.opening = self.opening, None
-        reusable = pending.keep_alive and not pending.excess and not pending.unsent
-        self._stock.take_back(pending)
         if reusable:
             self.reusable = True
         else:
             self.close()
-        if not future.done():
+        if future is not None and not future.done():
             future.set_result(response)
 
     def _stumble(self, pending: Pending, error: HttpParserError | HttpParserUpgrade) -> None:

@@ -17,7 +17,6 @@ from grapeshot_worker.traffic.response import Head, Response
 
 REMEMBERED = 500  # heads
 LEARN_EVERY = 8  # heads that were not known
-HEAD_LIMIT = 16 * 1024  # bytes of names and values, as in Node
 
 
 class Heads(dict[bytes, tuple[Head, int]]):
@@ -36,7 +35,7 @@ class Heads(dict[bytes, tuple[Head, int]]):
             return
         end = data.find(b"\r\n\r\n") + 4
         # Else its end was written behind the body (chunks), or there was another head before (100 Continue).
-        if end + response.wire_bytes == len(data) and end <= HEAD_LIMIT:
+        if end + response.wire_bytes == len(data):
             if len(self) >= REMEMBERED:
                 self.clear()
             self[data[:end]] = response.head, len(data)

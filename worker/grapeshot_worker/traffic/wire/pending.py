@@ -20,10 +20,12 @@ from httptools import HttpResponseParser
 
 from grapeshot_worker.traffic.response import Head, Response
 from grapeshot_worker.traffic.wire.deadlines import Deadlines
-from grapeshot_worker.traffic.wire.heads import HEAD_LIMIT, Heads
+from grapeshot_worker.traffic.wire.heads import Heads
 from grapeshot_worker.traffic.wire.network_errors import NetworkError
 
 Headers = list[tuple[bytes, bytes]]
+
+HEAD_LIMIT = 16 * 1024  # bytes of names and values, as in Node
 
 
 class HeadOverflow(Exception):
