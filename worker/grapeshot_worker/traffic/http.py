@@ -109,7 +109,7 @@ class HttpStep:
             await self._call_after(user, outgoing, response)
         if self._expect is not None:
             self._check(user, outgoing, response)
-        if not captured:
+        if captured is not PASSED:
             self._explain(outgoing, captured)
             raise StepError(FAILED_CAPTURE)
 

@@ -56,7 +56,6 @@ class Connection(asyncio.Protocol):
         self,
         head: bytes,
         body: bytes | Sequence[bytes] | None = None,
-        *,
         is_head: bool = False,
         header_timeout: float = math.inf,
         silence_timeout: float = math.inf,
@@ -255,19 +254,13 @@ class ProxiedConnection(Connection):
         self,
         head: bytes,
         body: bytes | Sequence[bytes] | None = None,
-        *,
         is_head: bool = False,
         header_timeout: float = math.inf,
         silence_timeout: float = math.inf,
     ) -> asyncio.Future[Response]:
         """Send a request as `Connection.exchange` does, worded for the proxy."""
-        return super().exchange(
-            through_proxy(head, self.origin, self._proxy),
-            body,
-            is_head=is_head,
-            header_timeout=header_timeout,
-            silence_timeout=silence_timeout,
-        )
+        worded = through_proxy(head, self.origin, self._proxy)
+        return super().exchange(worded, body, is_head, header_timeout, silence_timeout)
 
 
 class Connector:
