@@ -2,15 +2,15 @@
 
 Leaves to others: merging (period, report) and the clock (an argument).
 
-The request path calls `sent` and `answered` alone. They touch one cell for each (endpoint, status) pair and a dict
-of whole milliseconds; the dozen metric names a response contributes to are spelled out once per flush, not once
-per response.
+The request path calls `sent`, `answered` and `checked` alone. They touch one cell for each (endpoint, status) pair, a
+dict of whole milliseconds and one of checks; the dozen metric names a response contributes to are spelled out once per
+flush, not once per response.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from grapeshot_worker.metrics.period import WINDOW_MS, Period, RateCount
 from grapeshot_worker.metrics.sketch import Sketch
@@ -34,6 +34,7 @@ class _Slice:
 
     __slots__ = (
         "cells",
+        "checks",
         "counters",
         "first_counter",
         "first_histogram",
@@ -52,6 +53,7 @@ class _Slice:
         self.rates: dict[str, RateCount] = {}
         self.values: dict[str, list[float]] = {}
         self.cells: dict[tuple[str | None, int], _Cell] = {}
+        self.checks: dict[tuple[bool, str], int] = {}  # (passed, kind) → how often
         self.intended: dict[int, int] = {}  # whole milliseconds → how often
         self.sent = 0
         self.first_sent = self.last_sent = 0.0
@@ -145,6 +147,19 @@ class Recorder:
         if not current.first_histogram:
             current.first_histogram = now
 
+    def checked(self, results: Sequence[tuple[bool, str]]) -> None:
+        """Note the checks of one response: whether each was passed, and its kind."""
+        if not results:
+            return
+        now = self._clock()
+        current = self._slice if now < self._end else self._enter(now)
+        checks = current.checks
+        for result in results:
+            checks[result] = checks.get(result, 0) + 1
+        current.last_counter = now
+        if not current.first_counter:
+            current.first_counter = now
+
     # ---- handing over ----
 
     def flush(self) -> tuple[Period, ...]:
@@ -195,7 +210,7 @@ class Recorder:
 
 
 def _is_empty(part: _Slice) -> bool:
-    return not (part.counters or part.rates or part.values or part.cells or part.sent)
+    return not (part.counters or part.rates or part.values or part.cells or part.checks or part.sent)
 
 
 def _spell_out(part: _Slice, namespace: str) -> tuple[Mapping[str, int], Mapping[str, Mapping[float, int]]]:
@@ -203,6 +218,10 @@ def _spell_out(part: _Slice, namespace: str) -> tuple[Mapping[str, int], Mapping
     values: dict[str, Counter[float]] = {name: Counter(seen) for name, seen in part.values.items()}
     if part.sent:
         counters["http.requests"] += part.sent
+    for (ok, kind), n in part.checks.items():
+        outcome = "plugins.expect.ok" if ok else "plugins.expect.failed"
+        counters[outcome] += n
+        counters[f"{outcome}.{kind}"] += n
     for (endpoint, status), cell in part.cells.items():
         counters["http.responses"] += cell.count
         counters[f"http.codes.{status}"] += cell.count
