@@ -119,7 +119,7 @@ def test_nothing_is_compiled_when_a_worker_starts(
 ) -> None:
     """Python finds compiled files for all modules, and does not look whether their sources are newer."""
     code = """
-import importlib.util, sys, grapeshot_worker.session, boto3, awslambdaric.bootstrap
+import importlib.util, sys, grapeshot_worker.session, botocore.session, awslambdaric.bootstrap
 for name, module in sorted(sys.modules.items()):
     cached = getattr(module.__spec__, 'cached', None) if getattr(module, '__spec__', None) else None
     if cached and (cached.startswith('/opt/') or cached.startswith('/var/')):
