@@ -51,7 +51,7 @@ class Load:
     def rate(self) -> float:
         """Users a second, from the first measurement to the last."""
         aggregate = self.report["aggregate"]
-        return self.started / (aggregate["lastMetricAt"] - aggregate["firstMetricAt"]) * 1000
+        return float(self.started / (aggregate["lastMetricAt"] - aggregate["firstMetricAt"]) * 1000)
 
     @property
     def started(self) -> int:

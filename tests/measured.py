@@ -23,6 +23,7 @@ GRAPESHOT = str(Path(sys.executable).with_name("grapeshot"))
 QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 ROUNDED = 0.5  # ms: HTTP times are whole milliseconds
 ATTEMPTS = 3
+LOOPBACK = 20.0  # ms: the way there and back, both processes' turns on a busy machine included
 
 T = TypeVar("T")
 

@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 from grapeshot_worker.metrics.sketch import ACCURACY
-from measured import QUANTILES, Measured, best, exact, excess, numbered, recording, running
+from measured import LOOPBACK, QUANTILES, Measured, best, exact, excess, numbered, recording, running
 from target import Moments, Record
 
-LOOPBACK = 25.0  # ms: the way there and back, both processes' turns on a busy machine included
 BY_ENDPOINT = "plugins.metrics-by-endpoint.response_time"
 
 
