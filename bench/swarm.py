@@ -51,7 +51,8 @@ def measured(requests: int, rng: random.Random) -> Period:
         milliseconds = rng.lognormvariate(3.0 + 2.0 * endpoint / ENDPOINTS, 0.5)
         recorder.sent(now[0])
         status = 500 if endpoint == 0 and rng.random() < 0.2 else 200
-        recorder.answered(now[0], f"/api/v2/resource-{endpoint:02}", status, milliseconds, 1500)
+        intended = milliseconds + rng.expovariate(1.0)
+        recorder.answered(now[0], f"/api/v2/resource-{endpoint:02}", status, milliseconds, 1500, intended)
         if endpoint == 0:
             recorder.observe("vusers.session_length", rng.lognormvariate(8.0, 0.3))
             recorder.observe("vusers.start_lag", rng.expovariate(1.0))

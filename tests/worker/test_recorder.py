@@ -28,7 +28,7 @@ def test_a_measurement_belongs_to_the_window_of_its_own_moment() -> None:
     recorder = recorder_at(clock)
     recorder.sent(clock.now)
     clock.now = 110.1
-    recorder.answered(clock.now, None, 200, 200.4, 7)
+    recorder.answered(clock.now, None, 200, 200.4, 7, 200.4)
 
     first, second = recorder.flush()
 
@@ -43,7 +43,7 @@ def test_a_response_is_spelled_out_under_all_its_names() -> None:
     clock = Clock()
     recorder = recorder_at(clock)
     for milliseconds in (1.4, 1.6, 12.0):
-        recorder.answered(clock.now, "/a", 404, milliseconds, 10)
+        recorder.answered(clock.now, "/a", 404, milliseconds, 10, milliseconds)
 
     (period,) = recorder.flush()
 
@@ -56,10 +56,25 @@ def test_a_response_is_spelled_out_under_all_its_names() -> None:
     assert set(period.sketches) == {
         "http.response_time",
         "http.response_time.4xx",
+        "http.intended_response_time",
         "plugins.metrics-by-endpoint.response_time./a",
     }
     for sketch in period.sketches.values():
         assert (sketch.count, sketch.min, sketch.max, sketch.sum) == (3, 1, 12, 15)
+
+
+def test_the_time_from_the_intended_start_is_kept_beside_the_response_time() -> None:
+    """One distribution over all responses; a start half a millisecond early makes it no shorter than the other."""
+    clock = Clock()
+    recorder = recorder_at(clock)
+    recorder.answered(clock.now, "/a", 200, 5.0, 0, 1005.2)
+    recorder.answered(clock.now, "/b", 500, 5.0, 0, 4.4)
+
+    (period,) = recorder.flush()
+    times, intended = period.sketches["http.response_time"], period.sketches["http.intended_response_time"]
+
+    assert (times.min, times.max, times.count) == (5, 5, 2)
+    assert (intended.min, intended.max, intended.count) == (5, 1005, 2)
 
 
 def test_a_count_of_zero_makes_the_name_exist() -> None:

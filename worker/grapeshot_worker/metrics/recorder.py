@@ -38,6 +38,7 @@ class _Slice:
         "first_counter",
         "first_histogram",
         "first_sent",
+        "intended",
         "last_counter",
         "last_histogram",
         "last_sent",
@@ -51,6 +52,7 @@ class _Slice:
         self.rates: dict[str, RateCount] = {}
         self.values: dict[str, list[float]] = {}
         self.cells: dict[tuple[str | None, int], _Cell] = {}
+        self.intended: dict[int, int] = {}  # whole milliseconds → how often
         self.sent = 0
         self.first_sent = self.last_sent = 0.0
         self.first_counter = self.last_counter = 0.0
@@ -120,8 +122,14 @@ class Recorder:
         current.sent += 1
         current.last_sent = now
 
-    def answered(self, now: float, endpoint: str | None, status: int, milliseconds: float, size: int) -> None:
-        """Note a response: status, time to first byte in ms, body bytes; `endpoint` None for a redirect hop."""
+    def answered(
+        self, now: float, endpoint: str | None, status: int, milliseconds: float, size: int, intended: float
+    ) -> None:
+        """Note a response: status, time to first byte in ms, body bytes; `endpoint` None for a redirect hop.
+
+        `intended`: ms from the moment at which the request should have begun to the first byte. It is never reported as
+        less than `milliseconds`: a user may come half a millisecond before its moment.
+        """
         current = self._slice if now < self._end else self._enter(now)
         cell = current.cells.get((endpoint, status))
         if cell is None:
@@ -130,6 +138,9 @@ class Recorder:
         cell.bytes += size
         whole = int(milliseconds + 0.5)
         cell.times[whole] = cell.times.get(whole, 0) + 1
+        if intended > milliseconds:
+            whole = int(intended + 0.5)
+        current.intended[whole] = current.intended.get(whole, 0) + 1
         current.last_histogram = now
         if not current.first_histogram:
             current.first_histogram = now
@@ -204,5 +215,7 @@ def _spell_out(part: _Slice, namespace: str) -> tuple[Mapping[str, int], Mapping
             names.append(f"{namespace}.response_time.{endpoint}")
         for name in names:
             values.setdefault(name, Counter()).update(cell.times)
+    if part.intended:
+        values.setdefault("http.intended_response_time", Counter()).update(part.intended)
     # Counter drops nothing that is 0 here: `+=` keeps zero entries, and part.counters may hold +0 on purpose.
     return counters, values

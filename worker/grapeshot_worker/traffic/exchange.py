@@ -103,11 +103,12 @@ class Exchanger:
                 try:
                     hop = next_hop(response.status, method, _last(notable, LOCATION), url)
                 except NetworkError:
-                    self._record(response, None, 0)
+                    self._record(user, response, None, 0)
                     raise
-            self._record(
-                response, endpoint if hop is None else None, response.wire_bytes if hop is None else 0
-            )
+            if hop is None:
+                self._record(user, response, endpoint, response.wire_bytes)
+            else:
+                self._record(user, response, None, 0)
             if notable:
                 self._keep_cookies(user, origin, path, notable)
             if hop is None:
@@ -145,7 +146,7 @@ class Exchanger:
     async def _exchange(self, user: User, origin: Origin, head: bytes, body: bytes | None) -> Response:
         pool = self._engine.pool
         if pool is not None:
-            return await self._by_pool(pool, origin, head, body)
+            return await self._by_pool(pool, user, origin, head, body)
         lane = user.lanes.get(origin)
         if lane is None:
             lane = user.lanes[origin] = Lane()
@@ -161,7 +162,7 @@ class Exchanger:
                 lane.connection = connection
             return await self._talk(connection, head, body)
         except NetworkError as error:
-            self._count_headless(error)
+            self._count_headless(user, error)
             raise
         finally:
             if lane.waiting:
@@ -169,12 +170,14 @@ class Exchanger:
             else:
                 lane.busy = False
 
-    async def _by_pool(self, pool: SharedPool, origin: Origin, head: bytes, body: bytes | None) -> Response:
+    async def _by_pool(
+        self, pool: SharedPool, user: User, origin: Origin, head: bytes, body: bytes | None
+    ) -> Response:
         connection = await pool.acquire(origin, timeout=self._silence_timeout)
         try:
             return await self._talk(connection, head, body)
         except NetworkError as error:
-            self._count_headless(error)
+            self._count_headless(user, error)
             raise
         finally:
             pool.release(connection)
@@ -196,18 +199,21 @@ class Exchanger:
 
     # ---- measurements ----
 
-    def _record(self, response: Response, endpoint: str | None, size: int) -> None:
-        self._recorder.answered(self._clock(), endpoint, response.status, response.first_byte, size)
+    def _record(self, user: User, response: Response, endpoint: str | None, size: int) -> None:
+        intended = (response.answered - user.due) * 1000
+        user.due = response.ended
+        self._recorder.answered(self._clock(), endpoint, response.status, response.first_byte, size, intended)
         if self._extended:
             self._recorder.observe("http.total", response.total)
             if response.opening is not None:  # a connection used before has none of these
                 for phase, milliseconds in response.opening._asdict().items():
                     self._recorder.observe(f"http.{phase}", milliseconds)
 
-    def _count_headless(self, error: NetworkError) -> None:
+    def _count_headless(self, user: User, error: NetworkError) -> None:
         """Count a response whose head was received, though its body never ended."""
         if error.status is not None:
-            self._recorder.answered(self._clock(), None, error.status, error.first_byte_ms, 0)
+            intended = (error.answered - user.due) * 1000
+            self._recorder.answered(self._clock(), None, error.status, error.first_byte_ms, 0, intended)
 
     def _record_apdex(self, total: float, threshold: float) -> None:
         self._recorder.count("apdex.satisfied", int(total <= threshold))

@@ -148,7 +148,7 @@ class HttpStep:
         for template in names:
             name = to_text(template.render(user.variables))
             if hooks.has(name):
-                await hooks.call(name, *arguments)
+                await user.call(name, *arguments)
             else:
                 hooks.warn_missing(name)
 

@@ -151,6 +151,7 @@ class Runner:
             recorder.count("vusers.created")
             self._fail(error)
             return
+        newcomer.user.due = self._start + arrival.at
         recorder.count(newcomer.created_by_name)
         recorder.count("vusers.created")
         try:

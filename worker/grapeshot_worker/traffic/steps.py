@@ -105,7 +105,9 @@ def _compile_think(step: Think, engine: Engine) -> StepFunction:
     jitter = step.jitter if step.jitter is not None else engine.script.http.think_jitter
 
     async def think(user: User) -> None:
-        await asyncio.sleep(think_seconds(render(user.variables), jitter, rng))
+        seconds = think_seconds(render(user.variables), jitter, rng)
+        await asyncio.sleep(seconds)
+        user.due += seconds
 
     return think
 
@@ -136,7 +138,7 @@ def _compile_call(step: Call) -> StepFunction:
             user.engine.recorder.count(f'errors.Undefined function "{name}"')
             hooks.warn_missing(name)
             return
-        await hooks.call(name, user.context, hooks.events)
+        await user.call(name, user.context, hooks.events)
 
     return call
 
@@ -271,7 +273,7 @@ def _compile_while(step: Loop, name: str, body: StepFunction, elements_of: Eleme
             await body(user)
             index += 1
             variables[index_name] = index
-            if not await hooks.call(name, user.context):
+            if not await user.call(name, user.context):
                 return
             await asyncio.sleep(0)
 
@@ -299,13 +301,15 @@ async def _gather(user: User, steps: Iterable[StepFunction], width: int) -> None
     """
     waiting = iter(steps)
 
-    async def lane() -> None:
+    async def lane(branch: User) -> None:
         for step in waiting:
-            await step(user)
+            await step(branch)
 
-    tasks = [asyncio.ensure_future(lane()) for _ in range(width)]
+    branches = [user.branch() for _ in range(width)]
+    tasks = [asyncio.ensure_future(lane(branch)) for branch in branches]
     try:
         await asyncio.gather(*tasks)
+        user.due = max((branch.due for branch in branches), default=user.due)
     finally:
         for task in tasks:
             task.cancel()

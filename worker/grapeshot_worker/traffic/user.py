@@ -5,7 +5,9 @@ Leaves to others: what it does (steps) and when it comes (runner).
 
 from __future__ import annotations
 
+import copy
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,9 +43,13 @@ class Engine:
 
 
 class User:
-    """A virtual user under way. Light: a parked one must cost little."""
+    """A virtual user under way. Light: a parked one must cost little.
 
-    __slots__ = ("_context", "engine", "id", "jar", "lanes", "scenario", "variables")
+    `due` is the moment, on the engine's clock, at which its next step should begin if the engine itself took no time:
+    first the planned arrival, then the end of the step before.
+    """
+
+    __slots__ = ("_context", "due", "engine", "id", "jar", "lanes", "scenario", "variables")
 
     def __init__(
         self, engine: Engine, user_id: str, variables: dict[str, Any], scenario: Mapping[str, Any]
@@ -54,6 +60,7 @@ class User:
         self.scenario = scenario
         self.jar: CookieJar | None = None
         self.lanes: dict[Origin, Lane] = {}
+        self.due = engine.clock()
         self._context: Context | None = None
 
     @property
@@ -62,6 +69,20 @@ class User:
         if self._context is None:
             self._context = Context(self.variables, self.scenario, self.engine.script.functions, self.id)
         return self._context
+
+    async def call(self, name: str, *arguments: Any) -> Any:
+        """Call an author's function; StepError when it fails. Its time is the author's: the next step is due later."""
+        clock = self.engine.clock
+        began = clock()
+        result = await self.engine.hooks.call(name, *arguments)
+        self.due += clock() - began
+        return result
+
+    def branch(self) -> User:
+        """Give one of the user's parallel selves: all is shared, but each has its own `due`."""
+        if self.jar is None:
+            self.jar = CookieJar(self.engine.script.http.cookie_options, time.time)
+        return copy.copy(self)
 
     def leave(self) -> None:
         """Close the user's own connections."""

@@ -25,6 +25,7 @@ from grapeshot_worker.traffic.wire.network_errors import NetworkError, name_of, 
 from grapeshot_worker.traffic.wire.pending import HeadOverflow, Pending, Stock
 from grapeshot_worker.traffic.wire.proxy import Proxies, Proxy, connect_head, through_proxy
 from grapeshot_worker.traffic.wire.resolver import Resolver
+from grapeshot_worker.traffic.wire.secure import secured
 from grapeshot_worker.traffic.wire.tls import client_context
 from grapeshot_worker.traffic.wire.url import Origin
 
@@ -311,7 +312,7 @@ class Connector:
                 limit.reschedule(loop.time() + seconds)
                 if proxy is not None:
                     await _open_tunnel(connection, proxy, seconds)
-                await self._secure(connection, loop, seconds)
+                await self._secure(connection)
                 secured = self._clock()
             except BaseException:
                 connection.close()
@@ -345,19 +346,14 @@ class Connector:
         except OSError as error:
             raise first_error or error from None
 
-    async def _secure(self, connection: Connection, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    async def _secure(self, connection: Connection) -> None:
         if self._context is None:
             self._context = self._make_context()
         plain = connection.transport
         if plain is None:
             raise ConnectionResetError
         name = self._server_name or connection.origin.host
-        secure = await loop.start_tls(
-            plain, connection, self._context, server_hostname=name, ssl_handshake_timeout=seconds + 1.0
-        )
-        if secure is None:
-            raise ConnectionResetError
-        connection.use(secure)
+        await secured(plain, connection, self._context, name)
 
 
 async def _open_tunnel(connection: Connection, proxy: Proxy, seconds: float) -> None:

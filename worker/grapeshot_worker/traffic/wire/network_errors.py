@@ -72,7 +72,10 @@ _PARSER_FAULTS = (
 
 
 class NetworkError(StepError):
-    """An exchange that failed; `status` and `raw_headers` are those of the response when its head had come."""
+    """An exchange that failed; `status` and `raw_headers` are those of the response when its head had come.
+
+    `answered` then is the moment of its first byte, `first_byte_ms` the time from the request written to that moment.
+    """
 
     def __init__(
         self,
@@ -81,11 +84,13 @@ class NetworkError(StepError):
         status: int | None = None,
         raw_headers: RawHeaders = (),
         first_byte_ms: float = 0.0,
+        answered: float = 0.0,
     ) -> None:
         super().__init__(name)
         self.status = status
         self.raw_headers = raw_headers
         self.first_byte_ms = first_byte_ms
+        self.answered = answered
 
     @property
     def response_started(self) -> bool:

@@ -201,7 +201,13 @@ class Pending:
             return NetworkError(name)
         first_byte = max(0.0, self.answered - (self.written or self.answered)) * 1000
         status = self.parser.get_status_code()
-        return NetworkError(name, status=status, raw_headers=self.raw_headers, first_byte_ms=first_byte)
+        return NetworkError(
+            name,
+            status=status,
+            raw_headers=self.raw_headers,
+            first_byte_ms=first_byte,
+            answered=self.answered,
+        )
 
     def head_overflows(self) -> bool:
         """Tell whether a head that is still incomplete is too long already."""
