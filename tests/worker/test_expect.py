@@ -10,7 +10,7 @@ import pytest
 from grapeshot_worker.script.model import Expectation, ExpectSettings
 from grapeshot_worker.script.template import MISSING, Template, Variables
 from grapeshot_worker.traffic.expect import ExpectResult, compile_expectations, format_results
-from grapeshot_worker.traffic.response import Response
+from grapeshot_worker.traffic.response import Head, Response
 
 BODY = {"id": 7, "name": "anvil", "list": [1, 2], "none": None, "deep": {"a": [{"b": False}]}, "empty": []}
 JSON_TYPE = {"content-type": "application/json; charset=utf-8"}
@@ -23,7 +23,7 @@ def constant(value: Any) -> Template:
 def response(body: Any = BODY, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     fields = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-    return Response(status, fields, raw, len(raw))
+    return Response(Head(status, fields), raw)
 
 
 def check(kind: str, value: Any, answer: Response) -> ExpectResult:

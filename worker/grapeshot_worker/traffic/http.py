@@ -109,7 +109,7 @@ class HttpStep:
             await self._call_after(user, outgoing, response)
         if self._expect is not None:
             self._check(user, outgoing, response)
-        if not captured:
+        if captured is not PASSED:
             self._explain(outgoing, captured)
             raise StepError(FAILED_CAPTURE)
 
@@ -227,7 +227,7 @@ def seen_response(response: Response) -> Attributes:
     cookies = response.set_cookies
     return Attributes(
         statusCode=response.status,
-        headers={**response.headers, "set-cookie": cookies} if cookies else response.headers,
+        headers={**response.headers, **({"set-cookie": cookies} if cookies else {})},
         body=response.text,
         url=response.url,
         timings=Attributes(phases=Attributes(response.timings)),

@@ -45,6 +45,9 @@ class Outgoing(NamedTuple):
     body: Body
 
 
+_outgoing = tuple.__new__  # what a NamedTuple's own constructor calls in the end
+
+
 class Renderer:
     """Renders one compiled request; what does not depend on the user is done here once."""
 
@@ -107,7 +110,7 @@ class Renderer:
             fields = _OWN_AUTHORIZATION.sub("", fields) + _authorization(*pair)
         if self._trace is not None:
             fields += self._traceparent(*self._trace)
-        return Outgoing(url, fields, body)
+        return _outgoing(Outgoing, (url, fields, body))
 
     def _traceparent(self, prefix: str, sampled: bool) -> str:
         trace = prefix + f"{self._rng.getrandbits(128):032x}"[len(prefix) :]
