@@ -117,7 +117,7 @@ class Vegeta(Peer):
 
 
 class Oha(Peer):
-    """Rust, no captures; URLs from a pattern or a list."""
+    """Rust, over a list of URLs, no captures."""
 
     def loop(self, scenario: Scenario, target: str, folder: Path) -> list[str] | None:
         if scenario.capture or scenario.named:
@@ -125,14 +125,11 @@ class Oha(Peer):
         how = ["--disable-keepalive"] if scenario.fresh else []
         if scenario.upload:
             how += ["-m", "POST", "-D", str(scenarios.large_body(folder))]
-        if scenario.requests > 1:
-            listed = folder / "oha.txt"
-            listed.write_text("\n".join(_urls(scenario, target)) + "\n", encoding="utf-8")
-            how += ["--urls-from-file", str(listed)]
-        else:
-            how += ["--rand-regex-url", re.escape(target + scenario.folder) + "/[1-9][0-9]{0,4}"]
-        often = ["-z", f"{LONG}s", "-c", str(CLIENTS), "--no-tui", "--insecure", "--http-version", "1.1"]
-        return [str(self.program), *often, *how]
+        # A list, not a pattern: oha escapes a pattern's dots itself, and an address escaped twice is another address.
+        listed = folder / "oha.txt"
+        listed.write_text("\n".join(_urls(scenario, target)) + "\n", encoding="utf-8")
+        often = ["-z", f"{LONG}s", "-c", str(CLIENTS), "--no-tui", "--insecure", "--worker-threads", "1"]
+        return [str(self.program), *often, *how, "--urls-from-file", str(listed)]
 
 
 class Scripted(Peer):
@@ -191,8 +188,9 @@ def all_peers() -> list[Peer]:
 
 
 def environment() -> dict[str, str]:
-    """Give the clients' environment: one worker each, nothing sent home."""
-    return {**os.environ, "ARTILLERY_DISABLE_TELEMETRY": "true", "WORKERS": "1", "GOMAXPROCS": "1"}
+    """Give the clients' environment: one worker each, nothing sent home, no proxy between them and the server."""
+    own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return {**own, "ARTILLERY_DISABLE_TELEMETRY": "true", "WORKERS": "1", "GOMAXPROCS": "1"}
 
 
 def _urls(scenario: Scenario, target: str) -> list[str]:
