@@ -13,7 +13,7 @@ FROM --platform=${BUILDPLATFORM:-linux/amd64} ${BUILD_IMAGE} AS build
 SHELL ["/bin/sh", "-euc"]
 
 # Dependencies: by hash, and only such as come compiled; the platforms are the C libraries that the base can serve.
-COPY worker/requirements.txt /build/
+COPY worker/requirements.txt worker/slim.py /build/
 ARG TARGETARCH
 RUN case "${TARGETARCH:-$(uname -m)}" in \
         amd64 | x86_64) machine=x86_64 ;; \
@@ -28,6 +28,7 @@ RUN case "${TARGETARCH:-$(uname -m)}" in \
         --platform "manylinux_2_17_${machine}" \
         --platform "manylinux2014_${machine}" \
         --requirement /build/requirements.txt; \
+    python3 /build/slim.py "${site}"; \
     echo /var/task > "${site}/grapeshot.pth"; \
     python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "${site}"; \
     # Without the C++ library the runtime client's absence would show at its first use only: in Lambda.

@@ -1,10 +1,12 @@
-"""The users Locust runs in the benchmarks; imported by Locust, in its own environment."""
+"""The users Locust runs in the benchmarks, a class for each scenario; imported by Locust, in its own environment."""
 # mypy: ignore-errors
 # Neither Locust nor gevent is installed beside this project, so there are no types to check against.
 
 import gevent
 from locust import FastHttpUser, constant, task
-from scenarios import PARKED_SECONDS
+from scenarios import LARGE, PARKED_SECONDS, SCENARIOS
+
+BODY = LARGE * b"u"
 
 
 class Loop(FastHttpUser):
@@ -13,31 +15,36 @@ class Loop(FastHttpUser):
     insecure = True
     number = 0
 
-    def next_number(self):
+    @task
+    def repeat(self):
+        scenario = self.scenario
         self.number += 1
-        return self.number
+        number = self.number if scenario.requests == 1 else self.number % scenario.requests + 1
+        url = f"{scenario.folder}/{number}"
+        options = {"name": url if scenario.named else scenario.folder}
+        if scenario.fresh:
+            options["headers"] = {"Connection": "close"}
+        if scenario.upload:
+            self.client.post(url, data=BODY, **options)
+        elif scenario.expect:
+            with self.client.get(url, catch_response=True, **options) as response:
+                right = response.status_code == 200 and response.headers["content-type"] == "application/json"
+                if not right or "token" not in response.json():
+                    response.failure("not what was expected")
+                self.token = response.json()["token"]
+        elif scenario.capture:
+            self.token = self.client.get(url, **options).json()["token"]
+        else:
+            self.client.get(url, **options)
 
 
-class Get(Loop):
-    @task
-    def get(self):
-        self.client.get(f"/items/{self.next_number()}", name="/items")
+class Parked(FastHttpUser):
+    insecure = True
 
-
-class Capture(Loop):
-    @task
-    def get(self):
-        self.token = self.client.get(f"/json/{self.next_number()}", name="/json").json()["token"]
-
-
-class Fresh(Loop):
-    @task
-    def get(self):
-        self.client.get(f"/items/{self.next_number()}", name="/items", headers={"Connection": "close"})
-
-
-class Parked(Loop):
     @task
     def get(self):
         self.client.get("/items/1", name="/items")
         gevent.sleep(PARKED_SECONDS)
+
+
+globals().update({each.key: type(each.key, (Loop,), {"scenario": each}) for each in SCENARIOS})

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nginx import Nginx
 from peers import Peer, environment
-from scenarios import Scenario
+from scenarios import Parking, Scenario
 
 START_LIMIT = 60.0  # seconds a client may take until it makes traffic
 SETTLE = 2.0  # seconds of traffic before the measurement begins
@@ -78,15 +78,15 @@ class Bench:
             raise Silent(f"it kept no rate, not even {round(high)} users a second")
         return best
 
-    def parked(self, peer: Peer, users: int) -> tuple[float, int] | None:
+    def parked(self, peer: Peer, parking: Parking) -> tuple[float, int] | None:
         """Measure bytes for each parked user, and how many connections are still open while they think.
 
         Bytes are the client's memory with all users, minus that with one. The connections tell what is compared:
         a client that closes those of idle users has less to keep.
         """
         sizes, connections = [], []
-        for number in (users, 1):
-            command = peer.park(self.server.url, self.folder, number)
+        for number in (parking.users, 1):
+            command = peer.park(self._target(parking), self.folder, number)
             if command is None:
                 return None
             with self._client(command) as client:
@@ -94,9 +94,9 @@ class Bench:
                 time.sleep(SETTLE)
                 connections.append(self.server.counters().active - 1)
                 sizes.append(_family(client.pid).memory)
-        return (sizes[0] - sizes[1]) / (users - 1), connections[0]
+        return (sizes[0] - sizes[1]) / (parking.users - 1), connections[0]
 
-    def _target(self, scenario: Scenario) -> str:
+    def _target(self, scenario: Scenario | Parking) -> str:
         return self.server.tls_url if scenario.tls else self.server.url
 
     def _arriving(self, peer: Peer, scenario: Scenario, rate: int) -> Rate:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
+from scenarios import LARGE
 
 HOST = "127.0.0.1"
 MISSING = (
@@ -50,6 +51,20 @@ http {{
       default_type application/json;
       return 200 '{{"id":42,"name":"grape","token":"0123456789abcdef","tags":["red","sweet"],"price":2.5}}';
     }}
+    # A static file: what is asked for by many URLs.
+    location /large/ {{ root {folder}; try_files /large.bin =404; }}
+    # `mirror` reads the body before anything is answered; `return` alone answers at once, and the client would be
+    # through before it has sent a byte of it. A static file can't be posted to, which is how the answer is reached.
+    location /upload/ {{
+      client_max_body_size 2m;
+      client_body_buffer_size 1m;
+      mirror /mirrored;
+      root {folder};
+      try_files /large.bin =404;
+      error_page 405 =200 @uploaded;
+    }}
+    location @uploaded {{ default_type text/plain; return 200 'taken\n'; }}
+    location = /mirrored {{ internal; return 204; }}
     location / {{ default_type text/plain; return 200 'a small body of some sixty bytes, as of a terse service\\n'; }}
   }}
 }}
@@ -80,6 +95,17 @@ class Nginx:
         active, accepted, _, requests = map(int, re.findall(r"\d+", text)[:4])
         return Counters(time.monotonic(), accepted, requests, active)
 
+    def check(self) -> None:
+        """See that the large bodies come and go; a client is fast at being refused."""
+        for method, path, body, size in (
+            ("GET", "/large/1", None, LARGE),
+            ("POST", "/upload/1", LARGE * b"u", 6),
+        ):
+            self._connection.request(method, path, body)
+            response = self._connection.getresponse()
+            if (response.status, len(response.read())) != (200, size):
+                raise SystemExit(f"nginx answers {method} {path} with {response.status}")
+
     def close(self) -> None:
         self._connection.close()
 
@@ -95,6 +121,8 @@ def running(folder: Path, pin: list[str]) -> Iterator[Nginx]:
     leaf.private_key_pem.write_to_path(str(folder / "key.pem"))
     port, tls_port = _free_ports()
     text = CONFIGURATION.format(folder=folder, host=HOST, port=port, tls_port=tls_port)
+    folder.chmod(0o755)  # nginx's worker is another user where we are root
+    (folder / "large.bin").write_bytes(LARGE * b"d")
     (folder / "nginx.conf").write_text(text, encoding="utf-8")
     log = folder / "start.log"
     command = [
@@ -111,6 +139,7 @@ def running(folder: Path, pin: list[str]) -> Iterator[Nginx]:
         server = Nginx(port, tls_port)
         try:
             _await_start(server, process, log)
+            server.check()
             yield server
         finally:
             server.close()

@@ -1,6 +1,7 @@
-"""Who is compared: for each client where it is found, and the command that makes a scenario's load with it.
+"""Who is compared: for each client, the command that makes a scenario's load with it.
 
-Leaves to others: running the commands (measure). A client that can't do a scenario gives no command for it.
+Leaves to others: where it is found (installs), running the commands (measure). A client that can't do a scenario gives
+no command for it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import scenarios
-from scenarios import CLIENTS, Scenario
+from installs import find
+from scenarios import CLIENTS, LARGE, Scenario
 
 HERE = Path(__file__).parent
-FOLDER = Path(tempfile.gettempdir()) / "grapeshot-bench-peers"  # of --install-peers; kept for the next run
 LONG = 3600  # seconds; every client is ended by the measurement
+_LUA_CAPTURE = """token = body:match('"token":"([^"]*)"')"""
+_LUA_CHECK = """right = status == 200 and headers["Content-Type"] == "application/json" and token
+if not right then wrong = wrong + 1 end"""
+URLS = 1000  # written down for a client that knows no templates but takes a list
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,8 @@ class Peer:
 
     def version(self) -> str:
         """Give the program's version, or nothing where it does not tell."""
-        run = subprocess.run([str(self.program), self.asking], capture_output=True, text=True, check=False)
-        found = re.search(r"\d+\.\d+[\w.]*", run.stdout + run.stderr) if self.asking else None
-        return found.group() if found else "(version not told)"
+        command = [str(self.program), self.asking]
+        return _version_in(command) if self.asking else "(version not told)"
 
     def loop(self, scenario: Scenario, target: str, folder: Path) -> list[str] | None:
         """Give the command of 50 clients in a closed loop."""
@@ -53,12 +56,19 @@ class Wrk(Peer):
     """C and LuaJIT: what one core can do. Its script fills in the URL and reads the token by a pattern."""
 
     def loop(self, scenario: Scenario, target: str, folder: Path) -> list[str] | None:
-        lines = [
-            "local n = 0",
-            f'request = function() n = n + 1; return wrk.format("GET", "{scenario.folder}/" .. n) end',
-        ]
+        if scenario.named:
+            return None
+        lines = ["local n, wrong = 0, 0"]
+        turn = f"n % {scenario.requests} + 1" if scenario.requests > 1 else "n + 1"
+        if scenario.upload:  # one request for all: filling in a URL would copy the body each time
+            lines.append(f'wrk.method, wrk.path = "POST", "{scenario.folder}/1"')
+            lines.append(f'wrk.body = string.rep("u", {LARGE})')
+        else:
+            making = f'n = {turn}; return wrk.format("GET", "{scenario.folder}/" .. n)'
+            lines.append(f"request = function() {making} end")
         if scenario.capture:
-            lines.append("""response = function(_, _, body) token = body:match('"token":"([^"]*)"') end""")
+            check = _LUA_CHECK if scenario.expect else ""
+            lines.append(f"response = function(status, headers, body) {_LUA_CAPTURE} {check} end")
         script = folder / "wrk.lua"
         script.write_text("\n".join(lines), encoding="utf-8")
         fresh = ["-H", "Connection: close"] if scenario.fresh else []
@@ -69,11 +79,57 @@ class Hey(Peer):
     """Go, no templates and no captures: its URL is always the same."""
 
     def loop(self, scenario: Scenario, target: str, folder: Path) -> list[str] | None:
-        if scenario.capture:
+        if scenario.capture or scenario.requests > 1:
             return None
-        fresh = ["-disable-keepalive"] if scenario.fresh else []
+        how = ["-disable-keepalive"] if scenario.fresh else []
+        if scenario.upload:
+            how += ["-m", "POST", "-D", str(scenarios.large_body(folder))]
         url = f"{target}{scenario.folder}/1"
-        return [str(self.program), "-z", f"{LONG}s", "-c", str(CLIENTS), "-cpus", "1", *fresh, url]
+        return [str(self.program), "-z", f"{LONG}s", "-c", str(CLIENTS), "-cpus", "1", *how, url]
+
+
+class Vegeta(Peer):
+    """Go, made for constant rates; as fast as it can over a list of URLs, no captures."""
+
+    def version(self) -> str:
+        """Ask Go, which knows what it has built."""
+        return _version_in(["go", "version", "-m", str(self.program)], r"\tmod\t\S+\tv(\S+)")
+
+    def loop(self, scenario: Scenario, target: str, folder: Path) -> list[str] | None:
+        most = ["-workers", str(CLIENTS), "-max-workers", str(CLIENTS), "-max-connections", str(CLIENTS)]
+        return self._attack(scenario, target, folder, ["-rate", "0", *most])
+
+    def arrive(self, scenario: Scenario, target: str, folder: Path, rate: int) -> list[str] | None:
+        return self._attack(scenario, target, folder, ["-rate", str(rate)])
+
+    def _attack(self, scenario: Scenario, target: str, folder: Path, pace: list[str]) -> list[str] | None:
+        if scenario.capture or scenario.named:
+            return None
+        urls = _urls(scenario, target)
+        method, how = "GET", ["-keepalive=false"] if scenario.fresh else []
+        if scenario.upload:
+            method, how = "POST", ["-body", str(scenarios.large_body(folder))]
+        targets = folder / "vegeta.txt"
+        targets.write_text("".join(f"{method} {url}\n" for url in urls), encoding="utf-8")
+        # Bodies are read and thrown away: kept, they would become a part of its results.
+        how += ["-max-body", "0", "-http2=false", "-insecure", "-duration", "0", "-output", "/dev/null"]
+        return [str(self.program), "attack", "-targets", str(targets), *pace, *how]
+
+
+class Oha(Peer):
+    """Rust, over a list of URLs, no captures."""
+
+    def loop(self, scenario: Scenario, target: str, folder: Path) -> list[str] | None:
+        if scenario.capture or scenario.named:
+            return None
+        how = ["--disable-keepalive"] if scenario.fresh else []
+        if scenario.upload:
+            how += ["-m", "POST", "-D", str(scenarios.large_body(folder))]
+        # A list, not a pattern: oha escapes a pattern's dots itself, and an address escaped twice is another address.
+        listed = folder / "oha.txt"
+        listed.write_text("\n".join(_urls(scenario, target)) + "\n", encoding="utf-8")
+        often = ["-z", f"{LONG}s", "-c", str(CLIENTS), "--no-tui", "--insecure", "--worker-threads", "1"]
+        return [str(self.program), *often, *how, "--urls-from-file", str(listed)]
 
 
 class Scripted(Peer):
@@ -103,8 +159,7 @@ class Locust(Peer):
     """Python with gevent, its fast HTTP client."""
 
     def loop(self, scenario: Scenario, target: str, folder: Path) -> list[str] | None:
-        name = "Fresh" if scenario.fresh else "Capture" if scenario.capture else "Get"
-        return self._run(name, target, CLIENTS)
+        return self._run(scenario.key, target, CLIENTS)
 
     def park(self, target: str, folder: Path, users: int) -> list[str] | None:
         return self._run("Parked", target, users)
@@ -123,35 +178,31 @@ def all_peers() -> list[Peer]:
     )
     return [
         Grapeshot("Grapeshot", own),
-        Wrk("wrk", shutil.which("wrk"), "-v"),
-        Hey("hey", shutil.which("hey"), ""),
-        Scripted("Artillery", _find("artillery", FOLDER / "artillery/node_modules/.bin/artillery")),
-        Locust("Locust", _find("locust", FOLDER / "locust/bin/locust")),
+        Wrk("wrk", find("wrk"), "-v"),
+        Oha("oha", find("oha")),
+        Hey("hey", find("hey"), ""),
+        Vegeta("vegeta", find("vegeta")),
+        Scripted("Artillery", find("artillery")),
+        Locust("Locust", find("locust")),
     ]
 
 
 def environment() -> dict[str, str]:
-    """Give the clients' environment: one worker each, nothing sent home."""
-    return {**os.environ, "ARTILLERY_DISABLE_TELEMETRY": "true", "WORKERS": "1"}
+    """Give the clients' environment: one worker each, nothing sent home, no proxy between them and the server."""
+    own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return {**own, "ARTILLERY_DISABLE_TELEMETRY": "true", "WORKERS": "1", "GOMAXPROCS": "1"}
 
 
-def _find(name: str, installed: Path) -> str | None:
-    given = os.environ.get(name.upper())
-    return given or shutil.which(name) or (str(installed) if installed.exists() else None)
+def _urls(scenario: Scenario, target: str) -> list[str]:
+    """Give the URLs of a client that takes a list."""
+    count = scenario.requests if scenario.requests > 1 else URLS
+    return [f"{target}{scenario.folder}/{number}" for number in range(1, count + 1)]
 
 
-def install() -> None:
-    """Install Artillery (npm) and Locust (pip) into a temporary folder, where they aren't installed yet."""
-    FOLDER.mkdir(exist_ok=True)
-    if _find("artillery", FOLDER / "artillery/node_modules/.bin/artillery") is None:
-        npm = shutil.which("npm")
-        if npm is None:
-            sys.stderr.write("Artillery needs npm, which is not installed: going on without.\n")
-        else:
-            command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(FOLDER / "artillery")]
-            # Artillery brings a browser along, which HTTP load does not need.
-            no_browser = {**os.environ, "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
-            subprocess.run([*command, "artillery@2"], env=no_browser, check=True)
-    if _find("locust", FOLDER / "locust/bin/locust") is None:
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER / "locust")], check=True)
-        subprocess.run([str(FOLDER / "locust/bin/pip"), "install", "--quiet", "locust"], check=True)
+def _version_in(command: list[str], pattern: str = r"(\d+\.\d+[\w.]*)") -> str:
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return "(version not told)"
+    found = re.search(pattern, run.stdout + run.stderr)
+    return found.group(1) if found else "(version not told)"

@@ -18,12 +18,13 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+import installs
 import nginx
 import peers
 import table
 from measure import Bench, Rate, Silent
 from peers import Peer
-from scenarios import SCENARIOS, Scenario
+from scenarios import PARKINGS, SCENARIOS, Parking, Scenario
 
 Rounds = defaultdict[tuple[str, str], list[Rate]]
 
@@ -32,13 +33,14 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmarks of Grapeshot beside its peers, on this machine.")
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement (default: 5)")
     parser.add_argument("--rounds", type=int, default=3, help="medians are taken of (default: 3)")
-    keys = [scenario.key for scenario in SCENARIOS]
-    parser.add_argument("--scenario", action="append", choices=[*keys, "memory"], help="default: all")
+    keys = [row.key for row in (*SCENARIOS, *PARKINGS)]
+    parser.add_argument("--scenario", action="append", choices=keys, help="default: all")
     names = [peer.name for peer in peers.all_peers()]
     parser.add_argument("--client", action="append", choices=names, help="default: all that are installed")
-    parser.add_argument("--users", type=int, default=5000, help="parked for the memory (default: 5000)")
     parser.add_argument(
-        "--install-peers", action="store_true", help="get Artillery and Locust (npm, pip) first"
+        "--install-peers",
+        action="store_true",
+        help=f"get {', '.join(installs.INSTALLS)} first, into {installs.FOLDER}",
     )
     return parser.parse_args()
 
@@ -48,12 +50,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     chosen = options()
     if chosen.install_peers:
-        peers.install()
+        installs.install_missing()
     wanted = [peer for peer in peers.all_peers() if not chosen.client or peer.name in chosen.client]
     installed = [peer for peer in wanted if peer.program]
     missing = [peer.name for peer in wanted if not peer.program]
     if missing:
-        say(f"not installed, left out: {', '.join(missing)} (--install-peers gets Artillery and Locust)")
+        say(f"not installed, left out: {', '.join(missing)} (--install-peers gets most of them)")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory(prefix="grapeshot-bench-") as name:
@@ -64,8 +66,9 @@ def main() -> None:
 
 def report(bench: Bench, clients: list[Peer], chosen: argparse.Namespace) -> None:
     """Measure what was chosen and print the tables."""
-    rows = [scenario for scenario in SCENARIOS if not chosen.scenario or scenario.key in chosen.scenario]
-    titles = {scenario.key: scenario.title for scenario in rows}
+    wanted = chosen.scenario or [row.key for row in (*SCENARIOS, *PARKINGS)]
+    rows = [scenario for scenario in SCENARIOS if scenario.key in wanted]
+    parkings = [parking for parking in PARKINGS if parking.key in wanted]
     names = [client.name for client in clients]
     results: Rounds = defaultdict(list)
     for scenario in rows:
@@ -73,15 +76,18 @@ def report(bench: Bench, clients: list[Peer], chosen: argparse.Namespace) -> Non
             for client in clients:
                 measure(bench, client, scenario, results)
             say(f"round {number + 1} of {chosen.rounds} of {scenario.key!r} is done")
-    print("Versions: " + ", ".join(f"{client.name} {client.version()}" for client in clients) + "\n")
+    sizes = parked(bench, clients, parkings)
+    print("Versions: " + ", ".join(f"{client.name} {client.version()}" for client in clients))
     if rows:
+        titles = {scenario.key: scenario.title for scenario in rows}
         clock = {key: [rate.clock for rate in rates] for key, rates in results.items()}
         cpu = {key: [rate.cpu for rate in rates] for key, rates in results.items()}
-        print(table.rates("requests/s", clock, titles, names) + "\n")
-        print(table.rates("requests per CPU second of the client", cpu, titles, names) + "\n")
-        print(table.spread(clock, titles, names))
-    if not chosen.scenario or "memory" in chosen.scenario:
-        print("", table.memory(parked(bench, clients, chosen.users), chosen.users), sep="\n")
+        print("\n" + table.rates("requests/s", clock, titles, names))
+        print("\n" + table.rates("requests per CPU second of the client", cpu, titles, names))
+        print("\n" + table.spread(clock, titles, names))
+    if parkings:
+        titles = {parking.key: f"{parking.users:,} users, {parking.title}" for parking in parkings}
+        print("\n" + table.memory(sizes, titles, names))
 
 
 def measure(bench: Bench, client: Peer, scenario: Scenario, results: Rounds) -> None:
@@ -98,20 +104,22 @@ def measure(bench: Bench, client: Peer, scenario: Scenario, results: Rounds) -> 
         return
     if rate is not None:
         found.append(rate)
-        say(f"{scenario.key:8} {client.name:10} {rate.clock:10,.0f}/s {rate.cpu:10,.0f} per CPU second")
+        say(f"{scenario.key:11} {client.name:10} {rate.clock:10,.0f}/s {rate.cpu:10,.0f} per CPU second")
 
 
-def parked(bench: Bench, clients: list[Peer], users: int) -> dict[str, tuple[float, int]]:
+def parked(bench: Bench, clients: list[Peer], parkings: list[Parking]) -> dict[tuple[str, str], list[float]]:
     """Measure parked users, of the clients that can park them: bytes each, and connections still open."""
     sizes = {}
-    for client in clients:
-        try:
-            size = bench.parked(client, users)
-        except Silent as error:
-            say(f"{client.name} failed to park {users} users: {error}")
-            continue
-        if size is not None:
-            sizes[client.name] = size
+    for parking in parkings:
+        for client in clients:
+            try:
+                size = bench.parked(client, parking)
+            except Silent as error:
+                say(f"{client.name} failed at {parking.key!r}: {error}")
+                continue
+            if size is not None:
+                sizes[parking.key, client.name] = [*size]
+                say(f"{parking.key:11} {client.name:10} {size[0]:10,.0f} bytes, {size[1]:,} connections")
     return sizes
 
 

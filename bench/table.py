@@ -41,16 +41,21 @@ def spread(results: Results, rows: Mapping[str, str], clients: Sequence[str]) ->
     return _table(["lowest … highest", *clients], body)
 
 
-def memory(sizes: Mapping[str, tuple[float, int]], users: int) -> str:
-    """Give the memory of a parked user, in kB, and how many connections were still open.
+def memory(sizes: Results, rows: Mapping[str, str], clients: Sequence[str]) -> str:
+    """Give the memory of a parked user in kB, and below it how many connections were still open.
 
-    >>> print(memory({"x": (5120.0, 4999)}, 5000))
-    | client | kB per parked user (5,000 users) | connections open |
+    `sizes` has both, in this order.
+
+    >>> print(memory({("a", "x"): [5120.0, 9999]}, {"a": "plain"}, ["x", "y"]))
+    | kB per parked user (connections open) | x | y |
     | --- | ---: | ---: |
-    | x | 5.1 | 4,999 |
+    | plain | 5.1 (9,999) | – |
     """
-    body = [[client, f"{size / 1000:,.1f}", f"{count:,}"] for client, (size, count) in sizes.items()]
-    return _table(["client", f"kB per parked user ({users:,} users)", "connections open"], body)
+    body = []
+    for key, title in rows.items():
+        found = [sizes.get((key, client)) for client in clients]
+        body.append([title, *(f"{each[0] / 1000:,.1f} ({each[1]:,.0f})" if each else "–" for each in found)])
+    return _table(["kB per parked user (connections open)", *clients], body)
 
 
 def _cell(found: Sequence[float] | None, measure: Sequence[float] | None) -> str:

@@ -217,15 +217,15 @@ def enforced(repository: str = REPOSITORY, others: Sequence[str] = ()) -> Iterat
 SCRIPT = """
 config:
   target: "{target}"
-  phases: [{{duration: 1, arrivalRate: 10}}]
+  phases: [{{duration: {seconds}, arrivalRate: 10}}]
 scenarios:
   - flow:
       - get: {{url: /json}}
 """
 
 
-def write_script(folder: Path, target: str) -> Path:
-    """Write a script of ten users."""
+def write_script(folder: Path, target: str, seconds: int = 1) -> Path:
+    """Write a script of ten users a second."""
     script = folder / "script.yml"
-    script.write_text(SCRIPT.format(target=target), encoding="utf-8")
+    script.write_text(SCRIPT.format(target=target, seconds=seconds), encoding="utf-8")
     return script

@@ -23,7 +23,7 @@ WORKER_FLOORS = (
     ("script",),
     ("plan",),
     ("arrivals", "messages", "invocation", "unpack"),
-    ("traffic", "wire", "chorus", "faults", "courier"),
+    ("traffic", "wire", "chorus", "faults", "courier", "orders"),
     ("session", "languages", "sandbox", "lease"),
     ("processes", "shift"),
     ("__main__", "handler"),

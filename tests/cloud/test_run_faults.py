@@ -6,8 +6,11 @@ leaves nothing of the run behind. Every day some faults are tried; `make test-fa
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ pytest.importorskip("moto")
 from enforced_account import Account, Caller, Ran, allow, enforced, write_script
 from grapeshot_launcher.platforms.emulator import Fault
 from grapeshot_launcher.platforms.emulator.calls import Call
+from grapeshot_worker.invocation import ControlRecord
 from iam_front import role_of
 from target import Target
 
@@ -29,6 +33,7 @@ ALL = os.environ.get("GRAPESHOT_TEST_ALL_FAULTS") == "1"
 pytestmark = pytest.mark.timeout(3600 if ALL else 240)
 AT_ONCE = 4  # runs; most of their time is waiting
 FOR_GOOD = 1_000_000  # calls
+LOAD = 12  # s of a load in which a fault begins: workers look for orders every second, the lease is renewed every ten
 LIMIT = 200.0  # s of a run that AWS fails: the limits of every wait, and this machine's own time
 
 Who = Literal["launcher", "worker"]
@@ -79,25 +84,27 @@ STAYS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One fault: `first` is the call from which on the operation fails."""
+    """One fault: `first` is the call from which on the operation fails, `begun`: not before the load has begun."""
 
     who: Who
     operation: str
     effect: Effect
     first: int = 1
+    begun: bool = False
 
     def __str__(self) -> str:
-        return f"{self.who} {self.operation} {self.effect}" + (f" {self.first}" if self.first > 1 else "")
+        later = f" {self.first}" if self.first > 1 else ""
+        return f"{self.who} {self.operation} {self.effect}{later}" + (" in the load" if self.begun else "")
 
 
 # Once the load has begun, workers do without much: what the queue lacks is read in the bucket, and the other way round.
 LATER: dict[Case, End] = {
     Case("launcher", "lambda:Invoke", "fail", 2): "refused",
-    Case("launcher", "s3:PutObject", "fail", 6): "refused",
-    Case("launcher", "sqs:ReceiveMessage", "fail", 4): "passes",
-    Case("worker", "s3:GetObject", "fail", 8): "passes",
-    Case("worker", "s3:PutObject", "fail", 3): "passes",
-    Case("worker", "sqs:SendMessage", "fail", 3): "passes",
+    Case("launcher", "s3:PutObject", "fail", begun=True): "passes",
+    Case("launcher", "sqs:ReceiveMessage", "fail", begun=True): "passes",
+    Case("worker", "s3:GetObject", "fail", begun=True): "passes",
+    Case("worker", "s3:PutObject", "fail", begun=True): "passes",
+    Case("worker", "sqs:SendMessage", "fail", begun=True): "passes",
 }
 EVERY_DAY = [
     Case("launcher", "lambda:CreateFunction", "fail"),
@@ -113,10 +120,11 @@ CASES = [Case(*at, effect) for effect in EFFECTS for at in OPERATIONS] + list(LA
 
 @dataclass(frozen=True)
 class Seen:
-    """What a run came to: how it ended, and what it left behind."""
+    """What a run came to: how it ended, what it left behind, and how often its fault struck."""
 
     ran: Ran
     left: list[str]
+    struck: int
 
 
 @dataclass(frozen=True)
@@ -131,11 +139,14 @@ class Seens:
 @pytest.fixture(scope="module")
 def seens(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seens]:
     script = write_script(tmp_path_factory.mktemp("faults"), target.url)
+    longer = write_script(tmp_path_factory.mktemp("longer"), target.url, seconds=LOAD)
     with enforced() as account, ThreadPoolExecutor(AT_ONCE) as pool:
         caller = account.caller("good", EVERYTHING)
         running = pool.submit(account.run, caller, script, run_id="good", limit=LIMIT)
         numbered = list(enumerate(CASES))
-        found = list(pool.map(lambda case: play(account, script, *case), numbered))
+        found = list(
+            pool.map(lambda case: play(account, longer if case[1].begun else script, *case), numbered)
+        )
         good = running.result()
         worker = account.site().role_arn
         operations: set[tuple[Who, str]] = set()
@@ -151,19 +162,28 @@ def play(account: Account, script: Path, number: int, case: Case) -> Seen:
     """Have a test run in a part of the account where nothing is yet, with one fault."""
     run_id, prefix = f"fault-{number}", f"artilleryio-f{number}"
     caller = account.caller(run_id, EVERYTHING)
-    account.aws.faults.add(fault(account, case, caller, prefix))
+    met = fault(account, case, caller, prefix)
+    account.aws.faults.add(met)
     ran = account.run(caller, script, "--timeout", "120", run_id=run_id, prefix=prefix, limit=LIMIT)
-    return Seen(ran, account.left(run_id, prefix))
+    struck = sum(by is met for by, _ in account.aws.faults.struck)
+    return Seen(ran, account.left(run_id, prefix), struck)
 
 
 def fault(account: Account, case: Case, caller: Caller, prefix: str) -> Fault:
     """Strike the calls of one run, from the first one that it strikes on: all of them, or three."""
     role = account.site(prefix).role_arn
+    begins = [math.inf]  # epoch s, once the launcher has told it
 
     def strikes(call: Call) -> bool:
-        return call.access_key == caller.key if case.who == "launcher" else role_of(call.access_key) == role
+        by_launcher = call.access_key == caller.key
+        if by_launcher and call.operation == "s3:PutObject" and call.path.endswith("/control.json"):
+            with contextlib.suppress(ValueError):
+                begins[0] = ControlRecord.from_json(call.body).start_at or begins[0]
+        if call.operation != case.operation or (case.begun and time.time() < begins[0]):
+            return False
+        return by_launcher if case.who == "launcher" else role_of(call.access_key) == role
 
-    struck = partial(Fault, operation=case.operation, first=case.first, where=strikes)
+    struck = partial(Fault, operation="*", first=case.first, where=strikes)
     match case.effect:
         case "throttle":
             return struck(effect="throttle", times=3)
@@ -183,6 +203,7 @@ def test_the_operations_are_those_of_a_good_run(seens: Seens) -> None:
 def test_a_fault_is_told_once_and_leaves_nothing(seens: Seens, case: Case) -> None:
     """The command ends by itself, without a traceback; what it can't remove it names, and says how it goes."""
     ran, left = seens.seen[case].ran, seens.seen[case].left
+    assert seens.seen[case].struck
     end = LATER.get(case, OPERATIONS[case.who, case.operation])
     end = "passes" if case.effect == "throttle" else end
 

@@ -119,7 +119,7 @@ def test_nothing_is_compiled_when_a_worker_starts(
 ) -> None:
     """Python finds compiled files for all modules, and does not look whether their sources are newer."""
     code = """
-import importlib.util, sys, grapeshot_worker.session, boto3, awslambdaric.bootstrap
+import importlib.util, sys, grapeshot_worker.session, botocore.session, awslambdaric.bootstrap
 for name, module in sorted(sys.modules.items()):
     cached = getattr(module.__spec__, 'cached', None) if getattr(module, '__spec__', None) else None
     if cached and (cached.startswith('/opt/') or cached.startswith('/var/')):
@@ -129,6 +129,19 @@ print('all')
 """
 
     assert run_inside(client, published.uri, [PYTHON, "-c", code]).strip() == "all"
+
+
+def test_the_layers_are_small(published: PublishedImage, client: docker.DockerClient) -> None:
+    """What a change of the dependencies or of the worker adds to the base; `pytest -s` shows the layers."""
+    layers = [(layer["CreatedBy"], layer["Size"]) for layer in client.images.get(published.uri).history()]
+    for made_by, size in layers:
+        print(f"{size / 1e6:8.1f} MB  {made_by[:80]}")  # noqa: T201
+    python = "import os, sys; folder, = sys.argv[1:]; print(sum(os.lstat(os.path.join(top, name)).st_size for"
+    python += " top, _, names in os.walk(folder) for name in names))"
+    for folder, most in {"/opt/grapeshot": 55e6, "/var/task": 4e6}.items():
+        size = int(run_inside(client, published.uri, [PYTHON, "-c", python, folder]).split()[-1])
+
+        assert size < most, folder
 
 
 def test_no_compiler_and_no_root(published: PublishedImage, client: docker.DockerClient) -> None:

@@ -99,19 +99,6 @@ def test_the_module_is_the_command() -> None:
     assert shown.stdout.startswith("grapeshot, version ")
 
 
-def test_help_loads_nothing_heavy() -> None:
-    """Help is quick because neither the engine, nor YAML, nor the live display is imported for it."""
-    program = (
-        "import sys; from grapeshot_launcher.__main__ import answer; answer(['run', '--help']);"
-        "print(sorted({'yaml', 'orjson', 'asyncio', 'rich', 'lxml', 'httptools'} & set(sys.modules)))"
-    )
-    shown = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
-    )
-
-    assert shown.stdout.splitlines()[-1] == "[]"
-
-
 def test_a_closed_output_ends_quietly() -> None:
     """`grapeshot --help | true` prints no traceback and exits with 141, as a pipe's writer does."""
     program = (

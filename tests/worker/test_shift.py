@@ -373,7 +373,7 @@ def test_without_a_renewed_lease_the_load_ends(tmp_path: Path, going: bool) -> N
     assert stage.play().state == "failed"
     assert "no sign of life from the launcher" in stage.last.message
     assert LEASE_LIMIT < stage.took < LEASE_LIMIT + 6
-    assert stage.final == stage.last
+    assert (final_key(INVOCATION) in stage.cloud.objects) == going
 
 
 def test_a_control_record_that_can_t_be_read_counts_as_no_sign_of_life(tmp_path: Path) -> None:
@@ -542,7 +542,6 @@ def test_a_bundle_that_was_changed_is_told(tmp_path: Path) -> None:
     stage.play()
 
     assert "sha256 differs" in stage.last.message
-    assert stage.final == stage.last
 
 
 def test_a_fault_nobody_thought_of_is_told(tmp_path: Path) -> None:
@@ -618,6 +617,30 @@ def test_a_worker_whose_ready_is_not_taken_does_not_wait_for_go(tmp_path: Path) 
 
     assert stage.play().state == "failed"
     assert stage.took < 3 * RETRY_LIMIT
+    assert isinstance(stage.final, Failed)  # the launcher finds the reason there
+
+
+@pytest.mark.parametrize("end", [STOP, lambda cloud: cloud.objects.pop(CONTROL)])
+def test_a_worker_that_never_began_leaves_nothing_when_the_run_is_over(
+    tmp_path: Path, end: Callable[[MemoryCloud], object]
+) -> None:
+    """Another one's reason has ended the run: what came now would stay in the bucket."""
+    stage = Stage(tmp_path / "home", timeline={1: end})
+    stage.cloud.fail("send", times=math.inf)
+
+    stage.play()
+
+    assert any("the queue did not take the last messages" in line for line in stage.printed)
+    assert final_key(INVOCATION) not in stage.cloud.objects
+
+
+def test_a_worker_that_never_began_is_heard_through_the_queue_alone(tmp_path: Path) -> None:
+    """It has measured nothing that would have to be kept."""
+    stage = Stage(tmp_path / "home", timeline={1: STOP})
+
+    assert stage.play().state == "finished"
+    assert isinstance(stage.last, Finished)
+    assert final_key(INVOCATION) not in stage.cloud.objects
 
 
 def test_the_last_words_end_in_time(tmp_path: Path) -> None:

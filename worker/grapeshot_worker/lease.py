@@ -42,6 +42,13 @@ class Lease:
             self._see(body)
         return body is not None
 
+    async def goes_on(self) -> bool:
+        """Look once whether the run is neither gone nor stopped; CloudError if S3 can't be reached."""
+        body = await self._courier.look(self._key)
+        if body is not None:
+            self._see(body)
+        return body is not None and self.record is not None and self.record.state != "stop"
+
     async def follow(self) -> None:
         """Look again and again, until cancelled."""
         loop = asyncio.get_running_loop()

@@ -34,9 +34,9 @@ from grapeshot_worker.invocation import (
     claim_key,
     final_key,
 )
-from grapeshot_worker.lease import Lease
+from grapeshot_worker.lease import LOOK_LIMIT, Lease
 from grapeshot_worker.messages import Control, Failed, Finished, Go, Message, Progress, Ready, Stop
-from grapeshot_worker.plan import Assignment, Share, Window
+from grapeshot_worker.orders import assignments
 from grapeshot_worker.sandbox import Engine, Sandbox
 from grapeshot_worker.unpack import Bundle, unpack, unpacked
 from grapeshot_worker.wire import LIMIT, pack, split
@@ -106,6 +106,7 @@ class Shift:
         self._heard = [now] * self._voices
         self._failure: GrapeshotError | None = None
         self._due = False  # its time was over while users were under way
+        self._begun = False  # its part, so that there is something measured
 
     async def run(self) -> Outcome:
         """Do the work and give its outcome; every fault becomes a Failed."""
@@ -217,6 +218,7 @@ class Shift:
         elif record.state == "go" and record.start_at is not None and self._phase == "waiting":
             self._tell(Go(start_at=record.start_at))
             now = self._loop.time()
+            self._begun = True
             self._enter("running", math.inf)
             self._heard = [now] * self._voices
             self._next_flush = now + self._invocation.flush_interval
@@ -295,7 +297,7 @@ class Shift:
         await asyncio.gather(*everything, return_exceptions=True)
 
     async def _last_words(self) -> Outcome:
-        """Send what is left, put the last message to S3, and then send it: who hears it can look there."""
+        """Send what is left, put what was measured to S3, and then the last word: who hears it can look there."""
         while not self._inbox.empty():
             self._take(self._inbox.get_nowait())
         if self._failure is None and not self._chorus.all_finished:
@@ -306,10 +308,13 @@ class Shift:
         if self._chorus.news:
             self._send(self._chorus.progress())
         last, text = self._last()
-        await self._keep(last, until)
+        if self._begun:
+            await self._keep(last, until)
         self._courier.send(text)
         if not await self._courier.drain(until - self._loop.time()) or self._courier.dropped:
             self._print(f"{self._name}: the queue did not take the last messages: {self._courier.dropped}")
+            if not self._begun and await self._awaited():
+                await self._keep(last, until)
         if self._failure is None:
             return Outcome(state="finished")
         self._print(
@@ -336,6 +341,14 @@ class Shift:
         taken = round((self._loop.time() - self._began) * 1000, 3)
         return replace(finished, facts=replace(finished.facts, billed_ms=taken))
 
+    async def _awaited(self) -> bool:
+        """Look whether anybody is still there to read why it can't begin; what a run leaves behind stays for days."""
+        try:
+            async with asyncio.timeout(LOOK_LIMIT):
+                return await self._lease.goes_on()
+        except (CloudError, TimeoutError):
+            return False
+
     async def _keep(self, last: Finished | Failed, until: float) -> None:
         """Put the last message to S3, with everything that was measured, whatever became of the queue."""
         if self._lease.gone:
@@ -357,24 +370,3 @@ class Shift:
 
     def _print(self, line: str) -> None:
         self._sandbox.print_line(line)
-
-
-def assignments(invocation: Invocation, bundle: Bundle) -> list[Assignment]:
-    """Give what each engine process of a worker is told; the sections around the load take one process."""
-    count = invocation.processes if invocation.part == "load" else 1
-    start, end = invocation.window
-    return [
-        Assignment(
-            run_id=invocation.run_id,
-            source=replace(bundle.source, test_id=invocation.run_id),
-            share=invocation.share.part(index, count),
-            copy=invocation.copy,
-            process=Share(index, count),
-            window=Window(start, math.inf if end is None else end),
-            generation=invocation.generation,
-            part=invocation.part,
-            variables=invocation.variables,
-            flush_interval=invocation.flush_interval / 2,  # two reports of each process in one of ours
-        )
-        for index in range(count)
-    ]

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# What the worker's own dependencies bring, by the names they are imported by.
+# What the worker's own dependencies bring, by the names they are imported by. Not botocore: the image has a part of it.
 OF_THE_WORKER = frozenset(
     ("yaml", "uvloop", "httptools", "orjson", "lxml", "cssselect", "jmespath", "brotli", "zstandard",
-     "publicsuffixlist", "boto3", "botocore", "s3transfer", "dateutil", "urllib3", "six", "awslambdaric",
+     "publicsuffixlist", "dateutil", "urllib3", "six", "awslambdaric",
      "simplejson", "faker", "grapeshot_worker")
 )  # fmt: skip
 _GUARDS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}

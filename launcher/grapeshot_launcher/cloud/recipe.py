@@ -36,6 +36,7 @@ BESIDE_THE_WORKER = {
     "Dockerfile": "Dockerfile",
     "worker/pyproject.toml": "worker-pyproject.toml",
     "worker/requirements.txt": "worker-requirements.txt",
+    "worker/slim.py": "worker-slim.py",
 }  # path in the build context → name in the packaged folder
 
 

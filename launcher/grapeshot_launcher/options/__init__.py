@@ -11,7 +11,6 @@ cloud are refused with a sentence each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 import click
@@ -75,7 +74,7 @@ def read(arguments: Sequence[str]) -> Asked | None:
 
 
 @click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("grapeshot-launcher"), prog_name="grapeshot")
+@click.version_option(package_name="grapeshot-launcher", prog_name="grapeshot")  # looked up when asked for
 def grapeshot() -> None:
     """Load testing with Artillery scripts: exact load, honest numbers.
 

@@ -20,7 +20,7 @@ from grapeshot_worker.script.dotenv import parse_dotenv
 from grapeshot_worker.script.expand import expand
 from grapeshot_worker.script.findings import Findings, nearest
 from grapeshot_worker.script.merge import merge, moved
-from grapeshot_worker.script.model import ScriptSource
+from grapeshot_worker.script.model import ScriptSource, directory_of
 from grapeshot_worker.script.source import Document, document_of, read_document
 from grapeshot_worker.script.template import Functions
 
@@ -94,11 +94,6 @@ def load_script(
         marks=document.marks,
         warnings=findings.warnings,
     )
-
-
-def directory_of(script: str, config: str | None) -> str:
-    """Give what `$dirname` says: the folder of --config in full, else that of the script as it was typed."""
-    return os.path.dirname(os.path.abspath(config)) if config else os.path.dirname(script) or "."
 
 
 def with_dotenv(

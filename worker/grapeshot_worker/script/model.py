@@ -5,6 +5,7 @@ Leaves to others: reading files (load), finding faults (parse), running anything
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -28,6 +29,11 @@ class ScriptSource:
     test_id: str = ""
     marks: Mapping[Path, Place] = field(default_factory=dict)  # path in the document → file and line
     warnings: tuple[Problem, ...] = ()
+
+
+def directory_of(script: str, config: str | None) -> str:
+    """Give what `$dirname` says: the folder of --config in full, else that of the script as it was typed."""
+    return os.path.dirname(os.path.abspath(config)) if config else os.path.dirname(script) or "."
 
 
 # ---- phases ----

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any, Final
 
+from grapeshot_worker import __version__
 from grapeshot_worker.script.convert import as_mapping, as_number, as_truth
 from grapeshot_worker.script.findings import Findings
 from grapeshot_worker.script.model import HttpSettings
@@ -51,7 +51,7 @@ def _default(config: Mapping[str, Any], key: str) -> Any:
 def _headers(config: Mapping[str, Any], functions: Functions) -> tuple[tuple[str, Template], ...]:
     """Compile the default headers; the tool's own name stands for a script that gives none."""
     written = {name.lower(): value for name, value in _templates(_default(config, "headers"), functions)}
-    own = compile_template(f"Grapeshot/{version('grapeshot-worker')}", functions)
+    own = compile_template(f"Grapeshot/{__version__}", functions)
     return tuple({"user-agent": own, **written}.items())
 
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from grapeshot_worker.errors import Exit, GrapeshotError
-from grapeshot_worker.script.load import directory_of
-from grapeshot_worker.script.model import Scenario, TestScript
+from grapeshot_worker.script.model import Scenario, TestScript, directory_of
 from grapeshot_worker.script.payload import Drawer
 from grapeshot_worker.script.template import MISSING, to_text
 from grapeshot_worker.traffic.steps import compile_scenario
