@@ -192,26 +192,34 @@ class Connection(asyncio.Protocol):
     # ---- how an exchange ends ----
 
     def _take(self, pending: Pending, head: Head, body: bytes) -> None:
-        """End the exchange with a whole response; the pending and its parser know nothing of it."""
-        now = pending.clock()
+        # As `_finish`, for a whole response of which the parser has seen nothing: the pending is as good as new.
+        now, future, stock = pending.clock(), pending.future, self._stock
         response = Response(head, body, pending.started, pending.written or now, now, now)
-        future, whole = pending.future, not pending.unsent
-        self._stock.take_back_unused(pending)
-        self._deliver(response, future, whole)
+        if self.opening is not None:
+            response.opening, self.opening = self.opening, None
+        self._pending = None
+        if pending.unsent:
+            pending.unsent = 0
+            self.close()
+        else:
+            self.reusable = True
+        stock.deadlines.under_way.discard(pending)
+        pending.connection = pending.future = None
+        pending.written = 0.0
+        stock.spares.append(pending)
+        if future is not None and not future.done():
+            future.set_result(response)
 
     def _finish(self, pending: Pending, last: bytes = b"") -> None:
         future, response = pending.future, pending.arrived
         assert response is not None
+        if self.opening is not None:
+            response.opening, self.opening = self.opening, None
         reusable = pending.keep_alive and not pending.excess and not pending.unsent
         if reusable and pending.head_bytes == len(last) and not pending.is_head:
             self._stock.heads.learn(last, response)
-        self._stock.take_back(pending)
-        self._deliver(response, future, reusable)
-
-    def _deliver(self, response: Response, future: asyncio.Future[Response] | None, reusable: bool) -> None:
         self._pending = None
-        if self.opening is not None:
-            response.opening, self.opening = self.opening, None
+        self._stock.take_back(pending)
         if reusable:
             self.reusable = True
         else:
