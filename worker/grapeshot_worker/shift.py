@@ -28,6 +28,7 @@ from grapeshot_worker.courier import RETRY_LIMIT, Courier
 from grapeshot_worker.errors import CloudError, GrapeshotError, MessageTooLarge
 from grapeshot_worker.invocation import (
     LEASE_LIMIT,
+    PROCESS_REPORTS,
     ControlRecord,
     Invocation,
     bundle_key,
@@ -219,7 +220,7 @@ class Shift:
             now = self._loop.time()
             self._enter("running", math.inf)
             self._heard = [now] * self._voices
-            self._next_flush = now + self._invocation.flush_interval
+            self._next_flush = now + self._invocation.until_message(self._sandbox.clock())
 
     def _look(self, now: float) -> None:
         """Notice what time has brought."""
@@ -233,8 +234,8 @@ class Shift:
         elif (error := self._hopeless(now)) is not None:
             self._fail(error)
         elif now >= self._next_flush and not self._courier.busy:
-            self._next_flush = now + self._invocation.flush_interval
-            self._send(self._chorus.progress())
+            self._next_flush = now + self._invocation.until_message(self._sandbox.clock())
+            self._send(self._chorus.progress(full=self._invocation.full_windows))
 
     def _hopeless(self, now: float) -> GrapeshotError | None:
         """Tell why it can't go on, if it can't."""
@@ -374,7 +375,7 @@ def assignments(invocation: Invocation, bundle: Bundle) -> list[Assignment]:
             generation=invocation.generation,
             part=invocation.part,
             variables=invocation.variables,
-            flush_interval=invocation.flush_interval / 2,  # two reports of each process in one of ours
+            flush_interval=invocation.flush_interval / PROCESS_REPORTS,
         )
         for index in range(count)
     ]
