@@ -21,6 +21,7 @@ from grapeshot_worker.plan import Part, Share
 LEASE_LIMIT = 60.0  # seconds after which a worker stops by itself when nobody renews the control record
 POLL_INTERVAL = 1.0  # seconds between two looks at the control record
 PROCESS_REPORTS = 2  # of each engine process, in one interval of its worker's messages
+TICK = 0.25  # seconds between two looks at the clock
 # Seconds: for the last report of a window to come in, and over which the workers' messages are spread.
 FLUSH_MARGIN, FLUSH_SPREAD = 1.0, 1.0
 
@@ -80,11 +81,14 @@ class Invocation:
         >>> many = Invocation(index=500, flush_interval=10.0, **given)  # 6.5 s after a window's end
         >>> many.until_message(1234.0), many.until_message(1236.5), many.until_message(1237.0)
         (2.5, 10.0, 9.5)
+        >>> round(many.until_message(1236.499), 3)  # as good as the moment itself
+        10.001
         """
         if not self.full_windows:
             return self.flush_interval
         after = self.flush_interval / PROCESS_REPORTS + FLUSH_MARGIN + FLUSH_SPREAD * self.index / self.count
-        return self.flush_interval - (now - after) % (WINDOW_MS / 1000)
+        past_end = (now - after + TICK) % (WINDOW_MS / 1000) - TICK
+        return self.flush_interval - past_end
 
     def to_json(self) -> str:
         """Give the payload of the invocation."""

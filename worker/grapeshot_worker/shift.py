@@ -29,6 +29,7 @@ from grapeshot_worker.errors import CloudError, GrapeshotError, MessageTooLarge
 from grapeshot_worker.invocation import (
     LEASE_LIMIT,
     PROCESS_REPORTS,
+    TICK,
     ControlRecord,
     Invocation,
     bundle_key,
@@ -42,7 +43,6 @@ from grapeshot_worker.sandbox import Engine, Sandbox
 from grapeshot_worker.unpack import Bundle, unpack, unpacked
 from grapeshot_worker.wire import LIMIT, pack, split
 
-TICK = 0.25  # seconds between two looks at the clock
 READY_LIMIT = 60.0  # for the processes to compile the script and load the hooks
 GO_LIMIT = 300.0  # from Ready to Go
 SILENCE_LIMIT = 30.0  # of a process that makes load
