@@ -7,8 +7,9 @@ Leaves to others: what is answered (target_routes).
     with serve_process() as target: …                        in a process of its own: for load
 
 Besides the routes of target_routes there is `/stats`: how often each route was answered, by status (DELETE
-sets it to zero). The server ends when it is told so (SIGINT, SIGTERM, the end of the `with`), and one in a
-process of its own also when its parent is gone.
+sets it to zero); and `/record`, of a server that was told to keep one: the moments of each request. The server ends
+when it is told so (SIGINT, SIGTERM, the end of the `with`), and one in a process of its own also when its parent is
+gone.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import httptools
 
@@ -41,6 +42,31 @@ from target_routes import Reply, Request, answer, as_json
 
 HOST = "127.0.0.1"
 Certificate = tuple[str, str]  # files of the certificate chain and its key
+
+
+class Moments(NamedTuple):
+    """What the server itself knows of a request: seconds of the monotonic clock, which all processes share."""
+
+    target: str  # the request line's: path and query
+    received: float  # the whole request was here
+    answered: float  # just before the first byte of its answer was sent
+    ended: float  # after the last byte of its answer was sent
+
+    @property
+    def wait(self) -> float:
+        """Milliseconds from the request to the first byte of the answer."""
+        return (self.answered - self.received) * 1000
+
+
+class Record(NamedTuple):
+    """Every request in the order of their answers, and from when to when the server stood still."""
+
+    requests: list[Moments]
+    freezes: list[tuple[float, float]]
+
+    def of(self, path: str) -> list[Moments]:
+        """Give the requests whose target starts like this."""
+        return [each for each in self.requests if each.target.startswith(path)]
 
 
 @dataclass
@@ -59,6 +85,11 @@ class Target:
         """Ask the server for its counts: `{"/items 200": 3}`; status 0 means no answer."""
         counts: dict[str, int] = json.loads(self._ask("GET", "/stats"))
         return counts
+
+    def record(self) -> Record:
+        """Ask a server with a record for all of it."""
+        requests, freezes = json.loads(self._ask("GET", "/record"))
+        return Record([Moments(*each) for each in requests], [(began, ended) for began, ended in freezes])
 
     def freeze(self, seconds: float) -> None:
         """Let the server stand still for so many seconds, beginning at once."""
@@ -80,8 +111,10 @@ class Target:
 class Service:
     """What the connections of one server share."""
 
-    def __init__(self, record: list[Request] | None = None) -> None:
+    def __init__(self, record: list[Request] | None = None, *, moments: bool = False) -> None:
         self.record = record
+        self.moments: list[Moments] | None = [] if moments else None
+        self.freezes: list[tuple[float, float]] = []
         self.counts: Counter[tuple[str, int]] = Counter()
         self.open: set[Connection] = set()
         self.accepted = 0
@@ -94,10 +127,18 @@ class Service:
             if request.method == "DELETE":
                 self.counts.clear()
             return as_json({f"{route} {status}": n for (route, status), n in sorted(self.counts.items())})
+        if request.path == "/record" and self.moments is not None:
+            return as_json([self.moments, self.freezes])
         route, reply = answer(request)
         if reply.counted:
             self.counts[route, 0 if reply.framing == "nothing" else reply.status] += 1
         return reply
+
+    def stand_still(self, seconds: float) -> None:
+        """Neither read nor send anything for so long."""
+        began = time.monotonic()
+        select.select([], [], [], seconds)
+        self.freezes.append((began, time.monotonic()))
 
 
 class Connection(asyncio.Protocol):
@@ -108,6 +149,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[Request, bool]] = deque()  # the flag: keep the connection afterwards
         self._sending: asyncio.Task[None] | None = None
+        self._current: Request | None = None
+        self._answered = 0.0
 
     # ---- asyncio ----
 
@@ -172,6 +215,7 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         while self._waiting and self._sending is None and not self._transport.is_closing():
             request, keep = self._waiting.popleft()
+            self._current = request
             self._send(self._service.answer(request), request.method, keep)
 
     def _send(self, reply: Reply, method: str, keep: bool) -> None:
@@ -180,11 +224,13 @@ class Connection(asyncio.Protocol):
             return
         if reply.framing != "nothing":
             body = b"" if method == "HEAD" else _framed(reply)
+            self._answered = time.monotonic()
             self._transport.write(_head(reply, keep) + body)
         self._end(reply, keep)
 
     async def _send_slowly(self, reply: Reply, method: str, keep: bool) -> None:
         await asyncio.sleep(reply.delay)
+        self._answered = time.monotonic()
         self._transport.write(_head(reply, keep))
         for piece in () if method == "HEAD" else reply.pieces or (reply.body,):
             await asyncio.sleep(reply.pause)
@@ -194,8 +240,11 @@ class Connection(asyncio.Protocol):
         self._next()
 
     def _end(self, reply: Reply, keep: bool) -> None:
+        moments, request = self._service.moments, self._current
+        if moments is not None and request is not None and reply.framing != "nothing":
+            moments.append(Moments(request.target, request.at, self._answered, time.monotonic()))
         if reply.freeze:  # when this round's replies are out, and before it reads the next requests
-            self._loop.call_soon(select.select, [], [], [], reply.freeze)
+            self._loop.call_soon(self._service.stand_still, reply.freeze)
         if reply.ending == "reset":
             linger = struct.pack("ii", 1, 0)  # closing drops what is unsent and tells the peer by RST
             client: socket.socket = self._transport.get_extra_info("socket")
@@ -307,10 +356,11 @@ def serve(*, port: int = 0, tls: Certificate | None = None) -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def serve_process(*, port: int = 0, tls: Certificate | None = None) -> Iterator[Target]:
+def serve_process(*, port: int = 0, tls: Certificate | None = None, record: bool = False) -> Iterator[Target]:
     """Run a server in a process of its own; it ends with the `with`, or with this process."""
     command = [sys.executable, str(Path(__file__)), "--port", str(port), "--until-eof"]
     command += ["--tls", *tls] if tls else []
+    command += ["--record"] if record else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -327,14 +377,14 @@ def serve_process(*, port: int = 0, tls: Certificate | None = None) -> Iterator[
                 process.kill()
 
 
-async def _until_told(port: int, tls: Certificate | None, until_eof: bool) -> None:
+async def _until_told(service: Service, port: int, tls: Certificate | None, until_eof: bool) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
     if until_eof:
         loop.add_reader(sys.stdin.fileno(), over.set)  # nothing is ever written there: readable means closed
-    async with _listening(Service(), port, tls) as url:
+    async with _listening(service, port, tls) as url:
         sys.stdout.write(f"listening {url}\n")
         sys.stdout.flush()
         await over.wait()
@@ -346,6 +396,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A web server to make load against, on 127.0.0.1 only.")
     parser.add_argument("--port", type=int, default=0, help="default: any free port")
     parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="serve HTTPS")
+    parser.add_argument("--record", action="store_true", help="keep the moments of each request for /record")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input is closed")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -353,7 +404,7 @@ def main() -> None:
     tls = tuple(options.tls) if options.tls else None
     try:
         with _runner() as runner:
-            runner.run(_until_told(options.port, tls, options.until_eof))
+            runner.run(_until_told(Service(moments=options.record), options.port, tls, options.until_eof))
     except OSError as error:
         sys.exit(
             f"The target can't listen on port {options.port}: {error}. Try --port 0, which takes a free one."

@@ -131,37 +131,6 @@ def test_a_failed_expectation_exits_with_21(target: Target, tmp_path: Path) -> N
     assert counters["vusers.completed"] == 40
 
 
-def test_a_frozen_server_shows_in_p99_and_in_nothing_else(target: Target, tmp_path: Path) -> None:
-    """Two seconds without an answer: all users still arrive on time, none fails, the slow answers are all there."""
-    path = script(
-        tmp_path,
-        f"""
-config:
-  target: "{target.url}"
-  phases: [ {{ duration: 8, arrivalRate: 50 }} ]
-scenarios:
-  - flow: [ {{ get: {{ url: "/health" }} }} ]
-  """,
-    )
-    out = tmp_path / "r.json"
-    run = subprocess.Popen([GRAPESHOT, "run", str(path), "-o", str(out), "-q"], cwd=ROOT)
-    answered = target.stats().get("/health 200", 0)
-    wait_until(lambda: target.stats().get("/health 200", 0) >= answered + 150)
-    target.freeze(2)
-    code = run.wait(timeout=40)
-    report = report_of(out)["aggregate"]
-    times, lag = report["summaries"]["http.response_time"], report["summaries"]["vusers.start_lag"]
-
-    assert code == 0
-    assert report["counters"]["vusers.created"] == report["counters"]["http.codes.200"] == 400
-    assert report["counters"]["vusers.failed"] == 0
-    # A quarter of the users came while it was frozen, the last of them just before the thaw.
-    assert times["max"] == pytest.approx(2000, abs=150)
-    assert 1700 <= times["p99"] <= 2100
-    assert times["median"] < 100
-    assert lag["p99"] < 50
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_load_within_a_second_and_reports(
     target: Target, tmp_path: Path, number: signal.Signals, code: int

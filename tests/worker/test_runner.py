@@ -191,3 +191,21 @@ def test_a_plan_without_arrivals_ends_at_once() -> None:
     tally = run_virtually(Stage([phase(1, 1)], nothing, Share(5, 7)).run())
 
     assert tally == Tally()
+
+
+@pytest.mark.parametrize("shares", [1, 3])
+def test_the_cumulative_arrivals_of_a_ramp_follow_the_plan_to_the_unit(shares: int) -> None:
+    """Second i of S has round-half-up(R0 + (R1 - R0)·i / (S - 1)) users, evenly spread, whoever runs them."""
+    low, high, seconds = 3, 50, 8
+    ramp = Phase(index=0, kind="ramp", duration=seconds, written_duration=seconds, rate=low, ramp_to=high)
+    counts = [int(low + (high - low) * i / (seconds - 1) + 0.5) for i in range(seconds)]
+    due = [i + k * (1_000_000 // n) / 1_000_000 for i, n in enumerate(counts) for k in range(1, n + 1)]
+    stages = [Stage([ramp], slow(2), Share(index, shares)) for index in range(shares)]
+    for stage in stages:
+        run_virtually(stage.run())
+    moments = sorted(moment for stage in stages for moment in stage.moments)
+
+    assert len(moments) == sum(counts)
+    assert all(abs(moment - planned) < 0.0011 for moment, planned in zip(moments, due, strict=True))
+    for i in range(seconds):
+        assert sum(moment < i + 1.001 for moment in moments) == sum(counts[: i + 1])

@@ -20,7 +20,7 @@ from grapeshot_worker.errors import Exit, MessageTooLarge
 from grapeshot_worker.messages import Failed, Finished, Message, Progress, Ready, decode, encode
 from grapeshot_worker.metrics.period import Period
 
-VERSION = "1"
+VERSION = "2"
 LIMIT = 200_000  # characters
 OPENED_LIMIT = 1 << 28  # bytes of JSON that `unpack` is willing to look at
 _NUMBERS = 64  # characters kept free: the parts' sequence numbers may be longer than the whole's

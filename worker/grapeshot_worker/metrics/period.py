@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
+from grapeshot_worker.metrics.packed import PackedSketches
 from grapeshot_worker.metrics.sketch import Sketch, SketchSum, half_up
 
 WINDOW_MS = 10_000
@@ -70,11 +71,14 @@ class Period:
 
     def to_json(self) -> dict[str, Any]:
         """Give plain data that `from_json` reads back without loss."""
+        known = self.sketches
+        packed = known if isinstance(known, PackedSketches) else PackedSketches.pack(known)
         return {
             "t": self.start,
             "c": dict(self.counters),
             "r": {name: list(rate) for name, rate in self.rates.items()},
-            "s": {name: sketch.to_json() for name, sketch in self.sketches.items()},
+            "s": {name: sketch.to_json() for name, sketch in packed.others.items()},
+            "d": packed.block,
             "m": [
                 self.first_counter_at,
                 self.last_counter_at,
@@ -93,7 +97,9 @@ class Period:
                 start=_whole(data["t"]),
                 counters={name: _whole(count) for name, count in data["c"].items()},
                 rates={name: _rate(*rate) for name, rate in data["r"].items()},
-                sketches={name: Sketch.from_json(sketch) for name, sketch in data["s"].items()},
+                sketches=PackedSketches(
+                    data["d"], {name: Sketch.from_json(sketch) for name, sketch in data["s"].items()}
+                ),
                 first_counter_at=first_counter_at,
                 last_counter_at=last_counter_at,
                 first_histogram_at=first_histogram_at,
@@ -135,7 +141,15 @@ class PeriodSum:
         for name, count in period.counters.items():
             counters[name] = counters.get(name, 0) + count
         self._rates = merge_named((self._rates, period.rates), RateCount.merge)
-        for name, sketch in period.sketches.items():
+        if isinstance(period.sketches, PackedSketches):
+            opened = period.sketches.others
+            for name, low, lanes, zeros, total, lowest, highest in period.sketches.lanes():
+                if (known := sketches.get(name)) is None:
+                    known = sketches[name] = SketchSum()
+                known.add_lanes(low, lanes, zeros, total, lowest, highest)
+        else:
+            opened = period.sketches
+        for name, sketch in opened.items():
             if (known := sketches.get(name)) is None:
                 known = sketches[name] = SketchSum()
             known.add(sketch)

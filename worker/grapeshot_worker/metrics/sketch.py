@@ -16,6 +16,7 @@ merging in another order may change its last digits, nothing else. An estimate m
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,6 +24,11 @@ from typing import Any, Final
 ACCURACY: Final = 0.01
 GAMMA: Final = (1 + ACCURACY) / (1 - ACCURACY)
 SMALLEST: Final = 1e-308  # what is nearer to zero counts as zero
+# Where counts are digits of one whole number (packed, SketchSum): a digit's bytes, the highest count that is added, and
+# how often that goes well before a digit could reach the next one.
+LANE: Final = 2
+MOST_IN_LANE: Final = 255
+LANE_SUMS: Final = 257
 LARGEST: Final = 1e300  # leaves room for the sum and for γ^k below the largest float
 
 _LOG_GAMMA: Final = math.log(GAMMA)
@@ -176,13 +182,18 @@ class Sketch:
 class SketchSum:
     """Adds up sketches as they come, in place: a thousand of them cost no thousand copies."""
 
-    __slots__ = ("_bins", "_count", "_max", "_min", "_negative_bins", "_sum", "_zeros")
+    __slots__ = ("_bins", "_lanes", "_low", "_max", "_min", "_negative_bins", "_room", "_sum", "_zeros")
 
     def __init__(self) -> None:
         self._bins: dict[int, int] = {}
         self._negative_bins: dict[int, int] = {}
-        self._zeros = self._count = 0
-        self._sum = self._min = self._max = 0.0
+        self._low = self._lanes = (
+            0  # what came as lanes and is not in the bins: the counts from bucket `_low` on
+        )
+        self._room = LANE_SUMS  # how many more of them can be added
+        self._zeros = 0
+        self._sum = 0.0
+        self._min, self._max = math.inf, -math.inf
 
     def add(self, sketch: Sketch) -> None:
         """Add one; it stays as it is."""
@@ -191,24 +202,49 @@ class SketchSum:
         _add(self._bins, sketch.bins)
         if sketch.negative_bins:
             _add(self._negative_bins, sketch.negative_bins)
-        if not self._count or sketch.min < self._min:
-            self._min = sketch.min
-        if not self._count or sketch.max > self._max:
-            self._max = sketch.max
-        self._zeros += sketch.zeros
-        self._count += sketch.count
-        self._sum += sketch.sum
+        self._add_sides(sketch.zeros, sketch.sum, sketch.min, sketch.max)
+
+    def add_lanes(
+        self, low: int, lanes: int, zeros: int, total: float, lowest: float, highest: float
+    ) -> None:
+        """Add one whose counts from bucket `low` on, of at most a byte, are the lanes of a whole number."""
+        if not self._room:
+            self._open_lanes()
+        self._room -= 1
+        if not self._lanes:
+            self._low, self._lanes = low, lanes
+        elif low >= self._low:
+            self._lanes += lanes << LANE * 8 * (low - self._low)
+        else:
+            self._low, self._lanes = low, (self._lanes << LANE * 8 * (self._low - low)) + lanes
+        self._add_sides(zeros, total, lowest, highest)
+
+    def _add_sides(self, zeros: int, total: float, lowest: float, highest: float) -> None:
+        self._zeros += zeros
+        self._sum += total
+        if lowest < self._min:
+            self._min = lowest
+        if highest > self._max:
+            self._max = highest
+
+    def _open_lanes(self) -> None:
+        length = -(-self._lanes.bit_length() // (LANE * 8))
+        counts = struct.unpack(f"<{length}H", self._lanes.to_bytes(LANE * length, "little"))
+        _add(self._bins, {self._low + place: count for place, count in enumerate(counts) if count})
+        self._low, self._lanes, self._room = 0, 0, LANE_SUMS
 
     def sketch(self) -> Sketch:
         """Give the sum so far."""
+        self._open_lanes()
+        count = sum(self._bins.values()) + sum(self._negative_bins.values()) + self._zeros
         return Sketch(
             bins=dict(self._bins),
             negative_bins=dict(self._negative_bins),
             zeros=self._zeros,
-            count=self._count,
+            count=count,
             sum=self._sum,
-            min=self._min,
-            max=self._max,
+            min=float(self._min) if count else 0.0,
+            max=float(self._max) if count else 0.0,
         )
 
 

@@ -94,7 +94,9 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.writelines((head, body))
         if not pending.unsent:
-            pending.written = pending.last_sign = clock()
+            # Taken at once. The moment before the call, not after: on a busy machine the target may be at work long
+            # before it returns, and the response time would be less than the target's own.
+            pending.written = pending.started
         return future
 
     def close(self) -> None:
