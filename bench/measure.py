@@ -58,13 +58,12 @@ class Bench:
         """Search the highest rate of users, a request each, that really arrive; None for closed-loop clients.
 
         A rate is kept when nginx sees 97 % of it. From a first rate that is kept it grows until one isn't, then the
-        gap is halved twice. `hint` is what an earlier round found, or 0.
+        gap is halved: twice, or once beside what an earlier round found (`hint`, 0 in the first one).
         """
         if peer.arrive(scenario, self._target(scenario), self.folder, 1) is None:
             return None
-        rate, growth = (hint * 0.75, 1.15) if hint else (200.0, 2.0)
+        rate, growth, halvings = (hint * 0.9, 1.1, 1) if hint else (200.0, 2.0, 2)
         low, high, best = 0.0, float(HIGHEST), Rate(0.0, 0.0)
-        halvings = 2
         while halvings:
             found = self._arriving(peer, scenario, round(rate))
             if found.clock >= HOLDS * round(rate):
