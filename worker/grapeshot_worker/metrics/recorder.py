@@ -106,6 +106,23 @@ class Recorder:
         if not current.first_histogram:
             current.first_histogram = now
 
+    def note(self, counts: Sequence[tuple[str, int]], name: str, value: float) -> None:
+        """Add to several counters, and a value to a histogram, at one moment."""
+        now = self._clock()
+        current = self._slice if now < self._end else self._enter(now)
+        counters = current.counters
+        for counter, n in counts:
+            counters[counter] = counters.get(counter, 0) + n
+        values = current.values.get(name)
+        if values is None:
+            values = current.values[name] = []
+        values.append(value)
+        current.last_counter = current.last_histogram = now
+        if not current.first_counter:
+            current.first_counter = now
+        if not current.first_histogram:
+            current.first_histogram = now
+
     def rate(self, name: str) -> None:
         """Note one event of a rate."""
         now = self._clock()

@@ -173,12 +173,15 @@ class Exchanger:
         lane = user.lanes.get(origin)
         if lane is None:
             lane = user.lanes[origin] = Lane()
-        await lane.enter()
-        connection = lane.connection
-        if connection is not None and connection.reusable:
-            return connection, lane
-        try:
+        if lane.busy:
+            await lane.enter()
+        else:
+            lane.busy = True
+        if lane.connection is not None:
+            if lane.connection.reusable:
+                return lane.connection, lane
             lane.close()
+        try:
             lane.connection = await self._engine.connector.connect(origin, timeout=self._silence_timeout)
         except BaseException:
             lane.leave()

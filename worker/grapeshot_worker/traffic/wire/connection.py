@@ -24,7 +24,7 @@ from grapeshot_worker.traffic.wire.deadlines import Deadlines
 from grapeshot_worker.traffic.wire.network_errors import NetworkError, name_of, parser_fault
 from grapeshot_worker.traffic.wire.pending import HeadOverflow, Pending, Stock
 from grapeshot_worker.traffic.wire.proxy import Proxies, Proxy, connect_head, through_proxy
-from grapeshot_worker.traffic.wire.resolver import Resolver
+from grapeshot_worker.traffic.wire.resolver import Resolver, is_address
 from grapeshot_worker.traffic.wire.secure import secured
 from grapeshot_worker.traffic.wire.tls import client_context
 from grapeshot_worker.traffic.wire.url import Origin
@@ -322,7 +322,7 @@ class Connector:
         proxy = self._proxies.for_origin(origin)
         began = self._clock()
         host, port = (proxy.host, proxy.port) if proxy else (origin.host, origin.port)
-        addresses = await self._resolver.resolve(host)
+        addresses = (host,) if is_address(host) else await self._resolver.resolve(host)
         resolved = self._clock()
         connection = await self._reach(addresses, port, self._maker(origin, proxy, loop))
         reached = secured = self._clock()
