@@ -28,7 +28,6 @@ from grapeshot_worker.courier import RETRY_LIMIT, Courier
 from grapeshot_worker.errors import CloudError, GrapeshotError, MessageTooLarge
 from grapeshot_worker.invocation import (
     LEASE_LIMIT,
-    PROCESS_REPORTS,
     TICK,
     ControlRecord,
     Invocation,
@@ -375,7 +374,7 @@ def assignments(invocation: Invocation, bundle: Bundle) -> list[Assignment]:
             generation=invocation.generation,
             part=invocation.part,
             variables=invocation.variables,
-            flush_interval=invocation.flush_interval / PROCESS_REPORTS,
+            flush_interval=invocation.report_interval,
         )
         for index in range(count)
     ]
