@@ -44,7 +44,9 @@ def test_a_client_makes_load_against_the_server_and_nobody_else(
         addresses = re.findall(r"https?:[^\s\"',]*", "\n".join([*command, *files]))
 
         assert bool(addresses) == bool(command)
-        assert [address for address in addresses if not re.fullmatch(re.escape(TARGET) + r"(/\w+)*", address)] == []
+        assert [
+            address for address in addresses if not re.fullmatch(re.escape(TARGET) + r"(/\w+)*", address)
+        ] == []
         for path in tmp_path.iterdir():
             path.unlink()
 
