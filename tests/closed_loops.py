@@ -1,8 +1,8 @@
 """The same requests made by the engine and by a bare loop: what a request costs in CPU time, and what of it is ours.
 
     python tests/closed_loops.py serve                             prints its port, answers until its input ends
-    python tests/closed_loops.py {engine,bare} KIND PORT REQUESTS  makes the requests and prints the CPU seconds they took
-    python tests/closed_loops.py race KIND PORT REQUESTS ROUNDS    both in turn: a line of JSON, [[engine s, bare s], …]
+    python tests/closed_loops.py {engine,bare} KIND PORT REQUESTS  makes requests, prints the CPU seconds they took
+    python tests/closed_loops.py race KIND PORT REQUESTS ROUNDS    both in turn: [[engine's seconds, bare's], …]
 
 The engine is whole (a Session, all default metrics), but for the pipes of its process. The bare loop is the least that
 uvloop can do: a Protocol that writes the next request when something came. Both are 50 clients; for `connect` each
@@ -19,6 +19,7 @@ import random
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ CLIENTS = 50
 RATE = 1500  # users a second, where each has a connection of its own
 LIMIT = 60.0  # seconds for anything here
 BODY = b'{"id":42,"name":"grape","token":"0123456789abcdef","tags":["red","sweet"],"price":2.5}'
-FIELDS = b"Server: bench\r\nContent-Type: application/json\r\nDate: Sat, 28 Nov 2026 03:00:00 GMT\r\nConnection: keep-alive\r\n"
+FIELDS = (
+    b"Server: bench\r\nDate: Sat, 28 Nov 2026 03:00:00 GMT\r\nContent-Type: application/json\r\n"
+    b"Connection: keep-alive\r\n"
+)
 KINDS: dict[str, dict[str, Any]] = {
     "get": {},
     "capture": {"capture": {"json": "$.token", "as": "token"}},
@@ -102,17 +106,15 @@ async def bare(kind: str, port: int, requests: int) -> float:
     loop = asyncio.get_running_loop()
     before, began = time.process_time(), loop.time()
     clients = requests if kind == "connect" else CLIENTS
-    ends = []
+    ends: list[asyncio.Future[None]] = []
+    opening = []
     for number in range(clients):
         if kind == "connect" and (early := began + number / RATE - loop.time()) > 0:
             await asyncio.sleep(early)
         ends.append(loop.create_future())
-        asyncio.ensure_future(  # noqa: RUF006 - its end is awaited below
-            loop.create_connection(
-                lambda end=ends[-1]: Bare(kind, requests // clients, end), HOST, port  # type: ignore[misc]
-            )
-        )
-    await asyncio.gather(*ends)
+        make = partial(Bare, kind, requests // clients, ends[-1])
+        opening.append(asyncio.ensure_future(loop.create_connection(make, HOST, port)))
+    await asyncio.gather(*opening, *ends)
     return time.process_time() - before
 
 
@@ -159,7 +161,8 @@ async def engine(kind: str, port: int, requests: int) -> float:
 def race(kind: str, port: int, requests: int, rounds: int) -> list[list[float]]:
     """Make the requests in turn: [engine's CPU seconds, the bare loop's] of each round."""
     return [
-        [uvloop.run(engine(kind, port, requests)), uvloop.run(bare(kind, port, requests))] for _ in range(rounds)
+        [uvloop.run(engine(kind, port, requests)), uvloop.run(bare(kind, port, requests))]
+        for _ in range(rounds)
     ]
 
 

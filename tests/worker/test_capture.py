@@ -25,7 +25,7 @@ from grapeshot_worker.traffic.extract.javascript import (
     truthy,
 )
 from grapeshot_worker.traffic.extract.json_lookup import compile_json_path
-from grapeshot_worker.traffic.response import Response
+from grapeshot_worker.traffic.response import Head, Response
 
 Kind = Literal["json", "xpath", "regexp", "header", "selector"]
 
@@ -66,7 +66,7 @@ def response(body: Any, **headers: str) -> Response:
         else json.dumps(body).encode()
     )
     fields = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Response(200, fields, raw, len(raw))
+    return Response(Head(200, fields), raw)
 
 
 def evaluate(

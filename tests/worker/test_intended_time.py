@@ -76,24 +76,27 @@ def test_a_request_after_a_think_counts_from_its_planned_end(server: Target, tmp
 
 
 def test_parallel_steps_count_each_from_its_own_line(server: Target, tmp_path: Path) -> None:
-    """A short one that ends meanwhile does not shorten a long one; what follows counts from the end of the last."""
+    """They share the user's connection: the second waits for the first, and that is in its time.
+
+    What follows in a line counts from the end before it there, and what follows all of them from the end of the last.
+    """
     story = play(
         """
 - get: { url: /health }
 - parallel:
-    - get: { url: /delay/150 }
-    - loop: [ { think: 0.05 }, { get: { url: /health } } ]
+    - loop: [ { get: { url: /delay/120 } }, { think: 0.2 }, { get: { url: /health } } ]
       count: 1
+    - get: { url: /delay/100 }
 - get: { url: /health }
 """,
         server,
         tmp_path,
-        config="http: { pool: 3 }",
     )
-    one, other, long, _ = times(story)
+    after_think, after_all, first, waiting, _ = times(story)
 
-    assert one <= other < SOON
-    assert 148 <= long < 150 + SOON
+    assert after_think <= after_all < SOON
+    assert 118 <= first < 120 + SOON
+    assert 217 <= waiting < 220 + SOON
 
 
 def test_parallel_steps_share_what_is_the_user_s(server: Target, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 from grapeshot_worker.script.model import HttpSettings, Request
 from grapeshot_worker.script.template import Template, to_text
@@ -17,11 +17,17 @@ from grapeshot_worker.traffic.cookies import CookieJar
 from grapeshot_worker.traffic.endpoints import server_timing_total
 from grapeshot_worker.traffic.lanes import Lane
 from grapeshot_worker.traffic.outgoing import BAD_REQUEST, Outgoing
-from grapeshot_worker.traffic.redirects import REDIRECTS, next_hop
-from grapeshot_worker.traffic.response import Response
+from grapeshot_worker.traffic.redirects import REDIRECTS, Hop, next_hop
+from grapeshot_worker.traffic.response import (
+    CONTENT_ENCODING,
+    LOCATION,
+    SERVER_TIMING,
+    SET_COOKIE,
+    Notable,
+    Response,
+)
 from grapeshot_worker.traffic.user import Engine, User
 from grapeshot_worker.traffic.wire.connection import Connection, NetworkError
-from grapeshot_worker.traffic.wire.pool import SharedPool
 from grapeshot_worker.traffic.wire.url import Origin, split_url
 
 HEADER_TIMEOUT = 10.0  # seconds from the request written to the response's head, when nothing is configured
@@ -31,35 +37,10 @@ BODILESS = frozenset(
 )  # all others say `content-length: 0` when they have no body
 COOKIE_ERROR = "errors.cookie_parse_error_invalid_cookie"
 
-SET_COOKIE, CONTENT_ENCODING, LOCATION, SERVER_TIMING = (
-    "set-cookie",
-    "content-encoding",
-    "location",
-    "server-timing",
-)
-_NOTABLE = frozenset((SET_COOKIE, CONTENT_ENCODING, LOCATION, SERVER_TIMING))
-
 _BODY_FIELDS = re.compile(r"^content-[a-z-]+: [^\r\n]*\r\n", re.MULTILINE)
 _SECRET_FIELDS = re.compile(r"^(?:authorization|cookie|host): [^\r\n]*\r\n", re.MULTILINE)
 _HOST_FIELD = re.compile(r"^host: ", re.MULTILINE)
 _COOKIE_FIELD = re.compile(r"^cookie: [^\r\n]*\r\n", re.MULTILINE)
-
-
-Notable = list[tuple[str, bytes]]  # (one of _NOTABLE, raw value)
-
-
-class _FieldNames(dict[bytes, str | None]):
-    """Raw header name → its notable lower-case form, or None: what servers send is few names, many times."""
-
-    def __missing__(self, raw: bytes) -> str | None:
-        name = raw.decode("latin-1").lower()
-        found = name if name in _NOTABLE else None
-        if len(self) < 1000:
-            self[raw] = found
-        return found
-
-
-_field_names = _FieldNames()
 
 
 class Exchanger:
@@ -80,8 +61,15 @@ class Exchanger:
         self._own_length = "content-length" in names
         self._own_host = "host" in names
         self._last_field = "" if "connection" in names else "connection: keep-alive\r\n"
+        # A head that depends on its path alone, as long as there are no cookies.
+        self._is_plain = (
+            request.method in BODILESS
+            and not self._cookies
+            and not names & {"host", "content-length", "connection"}
+        )
         self._extended = settings.extended_metrics
         self._apdex = plugins.apdex
+        self._asks_more = self._extended or self._apdex is not None  # than every request is asked
         self._namespace = plugins.endpoints.namespace if plugins.endpoints is not None else ""
 
     async def send(self, user: User, outgoing: Outgoing, endpoint: str | None) -> Response:
@@ -93,26 +81,40 @@ class Exchanger:
         method, hops = self._method, 0
         while True:
             origin, path, host = split_url(url)
-            head = self._head(user, (method, origin, path, host), fields, body)
+            head = self._head(user, method, origin, path, host, fields, body)
             self._recorder.sent(self._clock())
-            response = await self._exchange(user, origin, head, body)
-            response.url = url
-            notable = [(kind, value) for name, value in response.raw_headers if (kind := _field_names[name])]
-            hop = None
-            if response.status in REDIRECTS and self._max_hops >= 0:
-                try:
-                    hop = next_hop(response.status, method, _last(notable, LOCATION), url)
-                except NetworkError:
-                    self._record(user, response, None, 0)
-                    raise
-            if hop is None:
-                self._record(user, response, endpoint, response.wire_bytes)
+            lane = user.lanes.get(origin)
+            if (
+                lane is not None
+                and not lane.busy
+                and (connection := lane.connection) is not None
+                and connection.reusable
+            ):
+                lane.busy = True
             else:
-                self._record(user, response, None, 0)
+                connection, lane = await self._reserve(user, origin)
+            try:
+                response = await connection.exchange(
+                    head, body, self._is_head, self._header_timeout, self._silence_timeout
+                )
+            except NetworkError as error:
+                self._count_headless(user, error)
+                raise
+            finally:
+                if lane is None:
+                    self._release(connection)
+                elif lane.waiting:
+                    lane.leave()
+                else:
+                    lane.busy = False
+            response.url = url
+            notable = response.head.notable
             if notable:
                 self._keep_cookies(user, origin, path, notable)
+            hop = self._next_hop(user, response, method) if response.status in REDIRECTS else None
             if hop is None:
                 break
+            self._record_hop(user, response)
             if hops >= self._max_hops:
                 raise NetworkError("ERR_TOO_MANY_REDIRECTS")
             hops += 1
@@ -121,15 +123,35 @@ class Exchanger:
                 body, fields = None, _BODY_FIELDS.sub("", fields)
             if not keep_credentials:  # what was meant for one host is not told another
                 fields = _SECRET_FIELDS.sub("", fields)
-        if self._apdex is not None:
-            self._record_apdex(response.total, self._apdex)
-        if notable:
+        intended = (response.answered - user.due) * 1000
+        user.due = response.ended
+        self._recorder.answered(
+            self._clock(), endpoint, response.status, response.first_byte, response.wire_bytes, intended
+        )
+        if notable or self._asks_more:
             self._finish(response, notable, endpoint)
         return response
 
-    def _head(self, user: User, line: tuple[str, Origin, str, str], fields: str, body: bytes | None) -> bytes:
-        method, origin, path, host = line
+    def _next_hop(self, user: User, response: Response, method: str) -> Hop | None:
+        if self._max_hops < 0:
+            return None
+        location = _last(response.head.notable, LOCATION)
+        try:
+            return next_hop(response.status, method, location, response.url)
+        except NetworkError:
+            self._record_hop(user, response)
+            raise
+
+    def _head(
+        self, user: User, method: str, origin: Origin, path: str, host: str, fields: str, body: bytes | None
+    ) -> bytes:
         jar = user.jar
+        if self._is_plain and (jar is None or not jar.active) and body is None:
+            return (
+                f"{method} {path} HTTP/1.1\r\nhost: {host}\r\n{fields}connection: keep-alive\r\n\r\n".encode(
+                    "latin-1"
+                )
+            )
         if self._cookies or (jar is not None and jar.active):
             cookie = self._cookie(user, origin, path)
             if cookie:
@@ -143,55 +165,35 @@ class Exchanger:
             fields += "content-length: 0\r\n"
         return f"{method} {path} HTTP/1.1\r\n{fields}{self._last_field}\r\n".encode("latin-1")
 
-    async def _exchange(self, user: User, origin: Origin, head: bytes, body: bytes | None) -> Response:
+    async def _reserve(self, user: User, origin: Origin) -> tuple[Connection, Lane | None]:
+        """Give an open connection, and the user's lane that it is in, now busy; without one it is the pool's."""
         pool = self._engine.pool
         if pool is not None:
-            return await self._by_pool(pool, user, origin, head, body)
+            return await pool.acquire(origin, timeout=self._silence_timeout), None
         lane = user.lanes.get(origin)
         if lane is None:
             lane = user.lanes[origin] = Lane()
-        if lane.busy:
-            await lane.enter()
-        else:
-            lane.busy = True
+        await lane.enter()
+        connection = lane.connection
+        if connection is not None and connection.reusable:
+            return connection, lane
         try:
-            connection = lane.connection
-            if connection is None or not connection.reusable:
-                lane.close()
-                connection = await self._engine.connector.connect(origin, timeout=self._silence_timeout)
-                lane.connection = connection
-            return await self._talk(connection, head, body)
-        except NetworkError as error:
-            self._count_headless(user, error)
+            lane.close()
+            lane.connection = await self._engine.connector.connect(origin, timeout=self._silence_timeout)
+        except BaseException:
+            lane.leave()
             raise
-        finally:
-            if lane.waiting:
-                lane.leave()
-            else:
-                lane.busy = False
+        return lane.connection, lane
 
-    async def _by_pool(
-        self, pool: SharedPool, user: User, origin: Origin, head: bytes, body: bytes | None
-    ) -> Response:
-        connection = await pool.acquire(origin, timeout=self._silence_timeout)
-        try:
-            return await self._talk(connection, head, body)
-        except NetworkError as error:
-            self._count_headless(user, error)
-            raise
-        finally:
-            pool.release(connection)
-
-    def _talk(self, connection: Connection, head: bytes, body: bytes | None) -> Awaitable[Response]:
-        return connection.exchange(
-            head,
-            body,
-            is_head=self._is_head,
-            header_timeout=self._header_timeout,
-            silence_timeout=self._silence_timeout,
-        )
+    def _release(self, connection: Connection) -> None:
+        assert self._engine.pool is not None
+        self._engine.pool.release(connection)
 
     def _finish(self, response: Response, notable: Notable, endpoint: str | None) -> None:
+        if self._extended:
+            self._record_phases(response)
+        if self._apdex is not None:
+            self._record_apdex(response.total, self._apdex)
         if endpoint is not None and (timing := _last(notable, SERVER_TIMING)) is not None:
             self._recorder.observe(f"{self._namespace}.server-timing.{endpoint}", server_timing_total(timing))
         if self._gzip and (encoding := _last(notable, CONTENT_ENCODING)):
@@ -199,15 +201,18 @@ class Exchanger:
 
     # ---- measurements ----
 
-    def _record(self, user: User, response: Response, endpoint: str | None, size: int) -> None:
+    def _record_hop(self, user: User, response: Response) -> None:
         intended = (response.answered - user.due) * 1000
         user.due = response.ended
-        self._recorder.answered(self._clock(), endpoint, response.status, response.first_byte, size, intended)
+        self._recorder.answered(self._clock(), None, response.status, response.first_byte, 0, intended)
         if self._extended:
-            self._recorder.observe("http.total", response.total)
-            if response.opening is not None:  # a connection used before has none of these
-                for phase, milliseconds in response.opening._asdict().items():
-                    self._recorder.observe(f"http.{phase}", milliseconds)
+            self._record_phases(response)
+
+    def _record_phases(self, response: Response) -> None:
+        self._recorder.observe("http.total", response.total)
+        if response.opening is not None:  # a connection used before has none of these
+            for phase, milliseconds in response.opening._asdict().items():
+                self._recorder.observe(f"http.{phase}", milliseconds)
 
     def _count_headless(self, user: User, error: NetworkError) -> None:
         """Count a response whose head was received, though its body never ended."""

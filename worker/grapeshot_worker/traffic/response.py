@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 import orjson
@@ -18,49 +19,97 @@ class Opening(NamedTuple):
     tls: float
 
 
+SET_COOKIE, CONTENT_ENCODING, LOCATION, SERVER_TIMING = (
+    "set-cookie",
+    "content-encoding",
+    "location",
+    "server-timing",
+)
+_NOTABLE = frozenset((SET_COOKIE, CONTENT_ENCODING, LOCATION, SERVER_TIMING))
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+Notable = Sequence[tuple[str, bytes]]  # (one of _NOTABLE, raw value)
+
+
+class _FieldNames(dict[bytes, str | None]):
+    """Raw header name → its notable lower-case form, or None: what servers send is few names, many times."""
+
+    def __missing__(self, raw: bytes) -> str | None:
+        name = raw.decode("latin-1").lower()
+        found = name if name in _NOTABLE else None
+        if len(self) < 1000:
+            self[raw] = found
+        return found
+
+
+_field_names = _FieldNames()
+
+
+class Head:
+    """Status and headers of a response; responses that begin with the same bytes may share one.
+
+    `raw_headers` are (name, value) pairs in the order received, names as sent. `notable` are those that the engine
+    itself acts on.
+    """
+
+    __slots__ = ("_headers", "notable", "raw_headers", "status")
+
+    def __init__(self, status: int, raw_headers: RawHeaders) -> None:
+        self.status = status
+        self.raw_headers = raw_headers
+        self.notable: Notable = [
+            (kind, value) for name, value in raw_headers if (kind := _field_names[name]) is not None
+        ]
+        self._headers: dict[str, str] | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers by lower-case name; repeated ones joined with `, ` (set-cookie stays a list in
+        `raw_headers`).
+        """
+        if self._headers is None:
+            headers: dict[str, str] = {}
+            for raw_name, raw_value in self.raw_headers:
+                name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+            self._headers = headers
+        return self._headers
+
+
 class Response:
     """One response, body decoded only when somebody asks.
 
-    `raw_headers` are (name, value) pairs in the order received, names as sent. `started` … `ended` are
-    readings of the engine's clock in seconds: exchange begun, request fully written, first byte of the head,
-    last byte of the body.
+    `started` … `ended` are readings of the engine's clock in seconds: exchange begun, request fully written, first
+    byte of the head, last byte of the body.
     """
 
-    __slots__ = (
-        "_headers",
-        "_json",
-        "_text",
-        "_timings",
-        "answered",
-        "body",
-        "encoding",
-        "ended",
-        "first_byte",
-        "opening",
-        "raw_headers",
-        "started",
-        "status",
-        "url",
-        "wire_bytes",
-        "written",
-    )
+    # What few responses have, or few ask for, stands here: setting it for each would cost more than the rest.
+    url = ""
+    encoding: str | None = None
+    opening: Opening | None = None  # None: the connection had been used before
+    _timings: dict[str, float] | None = None
+    _text: str | None = None
+    _json: Any = None
 
     def __init__(
-        self, status: int, raw_headers: list[tuple[bytes, bytes]], body: bytes, wire_bytes: int, url: str = ""
+        self,
+        head: Head,
+        body: bytes,
+        started: float = 0.0,
+        written: float = 0.0,
+        answered: float = 0.0,
+        ended: float = 0.0,
     ) -> None:
-        self.status = status
-        self.raw_headers = raw_headers
+        self.head = head
+        self.status = head.status
         self.body = body  # after content-decoding
-        self.wire_bytes = wire_bytes  # body bytes as received
-        self.url = url
-        self.first_byte = 0.0  # ms from the request fully written to the first byte of the head
-        self.started = self.written = self.answered = self.ended = 0.0
-        self.opening: Opening | None = None  # None: the connection had been used before
-        self.encoding: str | None = None
-        self._timings: dict[str, float] | None = None
-        self._headers: dict[str, str] | None = None
-        self._text: str | None = None
-        self._json: Any = None
+        self.wire_bytes = len(body)  # body bytes as received
+        self.started = started
+        self.written = written
+        self.answered = answered
+        self.ended = ended
+        # Ms from the request fully written to the first byte of the head; 0 when that came before.
+        self.first_byte = (answered - written) * 1000 if answered > written else 0.0
 
     @property
     def total(self) -> float:
@@ -83,22 +132,14 @@ class Response:
         return self._timings
 
     @property
-    def headers(self) -> dict[str, str]:
-        """Headers by lower-case name; repeated ones joined with `, ` (set-cookie stays a list in
-        `raw_headers`).
-        """
-        if self._headers is None:
-            headers: dict[str, str] = {}
-            for raw_name, raw_value in self.raw_headers:
-                name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
-            self._headers = headers
-        return self._headers
+    def headers(self) -> Mapping[str, str]:
+        """Headers by lower-case name; repeated ones joined with `, `. Not to be changed: other responses share them."""
+        return self.head.headers
 
     @property
     def set_cookies(self) -> list[str]:
         """The `set-cookie` headers, each by itself: they can't be joined."""
-        return [value.decode("latin-1") for name, value in self.raw_headers if name.lower() == b"set-cookie"]
+        return [value.decode("latin-1") for kind, value in self.head.notable if kind == SET_COOKIE]
 
     @property
     def text(self) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade
 
 from grapeshot_worker.script.model import HttpSettings
-from grapeshot_worker.traffic.response import Opening, Response
+from grapeshot_worker.traffic.response import Head, Opening, Response
 from grapeshot_worker.traffic.wire.deadlines import Deadlines
 from grapeshot_worker.traffic.wire.network_errors import NetworkError, name_of, parser_fault
 from grapeshot_worker.traffic.wire.pending import HeadOverflow, Pending, Stock
@@ -33,9 +33,8 @@ __all__ = ["Connection", "Connector", "NetworkError"]
 
 SILENCE_TIMEOUT = 8.0  # seconds; the least, whatever is configured
 NEXT_ADDRESS = 0.25  # seconds until the next address of a name is tried, as in Node
-_JOIN_LIMIT = (
-    64 * 1024
-)  # a body up to this size is copied behind its head, which is cheaper than a second buffer
+# A body up to this size is copied behind its head, which is cheaper than a second buffer.
+_JOIN_LIMIT = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -45,9 +44,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, origin: Origin, stock: Stock, loop: asyncio.AbstractEventLoop) -> None:
         self.origin = origin
-        self.reusable = (
-            False  # may be used for another exchange: nothing under way, not closed, nothing unexpected came
-        )
+        # May be used for another exchange: nothing under way, not closed, nothing unexpected came.
+        self.reusable = False
         self.opening: Opening | None = None  # None once the first response has taken it over
         self._stock = stock
         self._loop = loop
@@ -58,7 +56,6 @@ class Connection(asyncio.Protocol):
         self,
         head: bytes,
         body: bytes | Sequence[bytes] | None = None,
-        *,
         is_head: bool = False,
         header_timeout: float = math.inf,
         silence_timeout: float = math.inf,
@@ -151,6 +148,12 @@ class Connection(asyncio.Protocol):
         if pending is None:
             self.close()
             return
+        if not pending.head_bytes and not pending.is_head:
+            end = data.find(b"\r\n\r\n") + 4
+            known = self._stock.heads.get(data[:end])
+            if known is not None and known[1] == len(data):
+                self._take(pending, known[0], data[end:])
+                return
         pending.head_bytes += len(data)
         try:
             pending.parser.feed_data(data)
@@ -158,7 +161,7 @@ class Connection(asyncio.Protocol):
             self._stumble(pending, error)
             return
         if pending.complete:
-            self._finish(pending)
+            self._finish(pending, data)
             return
         pending.last_sign = pending.clock()
         if pending.head_overflows():
@@ -188,20 +191,40 @@ class Connection(asyncio.Protocol):
 
     # ---- how an exchange ends ----
 
-    def _finish(self, pending: Pending) -> None:
-        future, response = pending.future, pending.arrived
-        assert future is not None
-        assert response is not None
+    def _take(self, pending: Pending, head: Head, body: bytes) -> None:
+        # As `_finish`, for a whole response of which the parser has seen nothing: the pending is as good as new.
+        now, future, stock = pending.clock(), pending.future, self._stock
+        response = Response(head, body, pending.started, pending.written or now, now, now)
+        if self.opening is not None:
+            response.opening, self.opening = self.opening, None
         self._pending = None
+        if pending.unsent:
+            pending.unsent = 0
+            self.close()
+        else:
+            self.reusable = True
+        stock.deadlines.under_way.discard(pending)
+        pending.connection = pending.future = None
+        pending.written = 0.0
+        stock.spares.append(pending)
+        if future is not None and not future.done():
+            future.set_result(response)
+
+    def _finish(self, pending: Pending, last: bytes = b"") -> None:
+        future, response = pending.future, pending.arrived
+        assert response is not None
         if self.opening is not None:
             response.opening, self.opening = self.opening, None
         reusable = pending.keep_alive and not pending.excess and not pending.unsent
+        if reusable and pending.head_bytes == len(last) and not pending.is_head:
+            self._stock.heads.learn(last, response)
+        self._pending = None
         self._stock.take_back(pending)
         if reusable:
             self.reusable = True
         else:
             self.close()
-        if not future.done():
+        if future is not None and not future.done():
             future.set_result(response)
 
     def _stumble(self, pending: Pending, error: HttpParserError | HttpParserUpgrade) -> None:
@@ -241,19 +264,13 @@ class ProxiedConnection(Connection):
         self,
         head: bytes,
         body: bytes | Sequence[bytes] | None = None,
-        *,
         is_head: bool = False,
         header_timeout: float = math.inf,
         silence_timeout: float = math.inf,
     ) -> asyncio.Future[Response]:
         """Send a request as `Connection.exchange` does, worded for the proxy."""
-        return super().exchange(
-            through_proxy(head, self.origin, self._proxy),
-            body,
-            is_head=is_head,
-            header_timeout=header_timeout,
-            silence_timeout=silence_timeout,
-        )
+        worded = through_proxy(head, self.origin, self._proxy)
+        return super().exchange(worded, body, is_head, header_timeout, silence_timeout)
 
 
 class Connector:

@@ -18,8 +18,9 @@ from typing import Protocol
 
 from httptools import HttpResponseParser
 
-from grapeshot_worker.traffic.response import Response
+from grapeshot_worker.traffic.response import Head, Response
 from grapeshot_worker.traffic.wire.deadlines import Deadlines
+from grapeshot_worker.traffic.wire.heads import Heads
 from grapeshot_worker.traffic.wire.network_errors import NetworkError
 
 Headers = list[tuple[bytes, bytes]]
@@ -45,12 +46,13 @@ class Line(Protocol):
 
 
 class Stock:
-    """The Pendings that are not in use, and the deadlines for those that are."""
+    """The Pendings that are not in use, the deadlines for those that are, and the heads they have seen."""
 
-    __slots__ = ("deadlines", "spares")
+    __slots__ = ("deadlines", "heads", "spares")
 
     def __init__(self, deadlines: Deadlines) -> None:
         self.deadlines = deadlines
+        self.heads = Heads()
         self.spares: list[Pending] = []
 
     def take_back(self, pending: Pending) -> None:
@@ -176,14 +178,10 @@ class Pending:
             self._headers = []  # trailers
         self.complete = True
         self.keep_alive = keep_alive
-        response = Response(status, self.raw_headers, body, len(body))
-        response.started = self.started
-        response.written = written = self.written or self.answered  # answered before all was sent
-        response.answered = answered = self.answered
-        if answered > written:
-            response.first_byte = (answered - written) * 1000
-        response.ended = self.clock()
-        self.arrived = response
+        answered = self.answered
+        written = self.written or answered  # answered before all was sent
+        head = Head(status, self.raw_headers)
+        self.arrived = Response(head, body, self.started, written, answered, self.clock())
 
     def ends_with_stream(self) -> bool:
         """Tell whether the end of the stream is the end of the body: neither a length nor chunks were announced."""
