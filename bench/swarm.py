@@ -154,7 +154,7 @@ class Swarm:
 
     async def invoke(self, payload: str) -> None:
         invocation = Invocation.from_event(json.loads(payload))
-        age = self._rng.uniform(0.0, invocation.flush_interval / 2)
+        age = self._rng.uniform(0.0, invocation.report_interval)
         self._workers.append((invocation, Stamps(invocation.run_id, invocation.index, age)))
         self._put(len(self._workers) - 1, 1)
 
@@ -214,8 +214,9 @@ class Swarm:
             invocation, stamps = self._workers[worker]
             at = self.clock() - stamps.age
             end = int(at * 1000) // WINDOW_MS * WINDOW_MS
-            if at - invocation.flush_interval < end / 1000:
+            while at - invocation.flush_interval < end / 1000:
                 self.last_of_window[end] = self.clock()
+                end -= WINDOW_MS
 
     def _text(self, worker: int, number: int, moment: float) -> str:
         invocation, stamps = self._workers[worker]
@@ -231,7 +232,9 @@ class Swarm:
         since = max(at - invocation.flush_interval, min(self._record.start_at or 0.0, at))
         first, last = (int(each * 1000) // WINDOW_MS * WINDOW_MS for each in (since, at))
         if invocation.full_windows:
-            windows = [last - WINDOW_MS] if last / 1000 > (self._record.start_at or 0.0) else []
+            interval = int(invocation.flush_interval * 1000)
+            began = (self._record.start_at or 0.0) * 1000 - WINDOW_MS
+            windows = [start for start in range(last - interval, last, WINDOW_MS) if start > began]
             at = last / 1000
         else:
             windows = sorted({first, last})

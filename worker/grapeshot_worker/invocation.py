@@ -20,7 +20,7 @@ from grapeshot_worker.plan import Part, Share
 
 LEASE_LIMIT = 60.0  # seconds after which a worker stops by itself when nobody renews the control record
 POLL_INTERVAL = 1.0  # seconds between two looks at the control record
-PROCESS_REPORTS = 2  # of each engine process, in one interval of its worker's messages
+LONGEST_REPORT = 5.0  # seconds between two reports of an engine process to its worker
 TICK = 0.25  # seconds between two looks at the clock
 # Seconds: for the last report of a window to come in, and over which the workers' messages are spread.
 FLUSH_MARGIN, FLUSH_SPREAD = 1.0, 1.0
@@ -70,6 +70,11 @@ class Invocation:
         """Whether it sends each window once, when it is full: of very many workers that is half the work."""
         return self.flush_interval * 1000 >= WINDOW_MS
 
+    @property
+    def report_interval(self) -> float:
+        """Seconds between two reports of an engine process to its worker: two or more between messages."""
+        return min(self.flush_interval / 2, LONGEST_REPORT)
+
     def until_message(self, now: float) -> float:
         """Give the seconds from `now` (epoch seconds) to the next message.
 
@@ -86,7 +91,7 @@ class Invocation:
         """
         if not self.full_windows:
             return self.flush_interval
-        after = self.flush_interval / PROCESS_REPORTS + FLUSH_MARGIN + FLUSH_SPREAD * self.index / self.count
+        after = self.report_interval + FLUSH_MARGIN + FLUSH_SPREAD * self.index / self.count
         past_end = (now - after + TICK) % (WINDOW_MS / 1000) - TICK
         return self.flush_interval - past_end
 

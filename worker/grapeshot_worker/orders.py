@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from grapeshot_worker.invocation import PROCESS_REPORTS, Invocation
+from grapeshot_worker.invocation import Invocation
 from grapeshot_worker.plan import Assignment, Share, Window
 from grapeshot_worker.unpack import Bundle
 
@@ -25,7 +25,7 @@ def assignments(invocation: Invocation, bundle: Bundle) -> list[Assignment]:
             generation=invocation.generation,
             part=invocation.part,
             variables=invocation.variables,
-            flush_interval=invocation.flush_interval / PROCESS_REPORTS,
+            flush_interval=invocation.report_interval,
         )
         for index in range(count)
     ]
