@@ -322,6 +322,8 @@ def test_a_handshake_that_does_not_end() -> None:
         ({"maxVersion": 1.2}, "maxVersion"),
         ({"ciphers": "no-such-cipher"}, "ciphers"),
         ({"checkServerIdentity": "x"}, "checkServerIdentity"),
+        ({"servername": ".example"}, "servername"),
+        ({"servername": "a\0b"}, "servername"),
     ],
 )
 def test_refused_settings(options: Mapping[str, Any], said: str) -> None:

@@ -62,7 +62,17 @@ def client_context(
             raise _problem("ciphers", "OpenSSL knows none of them for TLS 1.2 or older.") from None
     if options.get("cert") or options.get("key"):
         _identify(context, options, directory)
+    if options.get("servername"):
+        _try_name(context, str(options["servername"]))
     return context
+
+
+def _try_name(context: ssl.SSLContext, name: str) -> None:
+    # Refused here, or every user would stumble over it.
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
+    except (ValueError, TypeError):
+        raise _problem("servername", f"{name!r} is no host name.") from None
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:
