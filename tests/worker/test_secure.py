@@ -292,9 +292,12 @@ def test_a_farewell(contexts: Contexts) -> None:
     """It is the end of the stream; it is answered, the connection closed, and what follows is not read."""
     pair = standing(contexts)
     pair.feed(pair.server.say(b"last") + pair.server.part() + b"more")
+    pair.feed(b"more")
+    pair.transport.connection_lost(None)
 
     assert pair.above.text == b"last"
-    assert pair.above.told == ["made", "end"]
+    assert pair.above.told == ["made", "end", "lost"]
+    assert pair.above.fault is None
     assert pair.wire.closed == "closed"
     with pytest.raises(ssl.SSLZeroReturnError):
         pair.server.take(pair.wire.take())
@@ -329,14 +332,15 @@ def test_a_forged_record(contexts: Contexts) -> None:
 
 
 def test_closed_in_the_middle(contexts: Contexts) -> None:
-    """Whoever closes while being told of a record hears of no other one."""
+    """Whoever closes while being told of a record hears of no other one, and says nothing more."""
     pair = standing(contexts)
     pair.above.abort_at = b"stop"
-
     pair.feed(pair.server.say(b"stop", b"more"))
+    pair.transport.write(b"late")
 
     assert pair.above.text == b"stop"
     assert pair.wire.closed == "aborted"
+    assert not pair.wire.left
 
 
 @pytest.mark.parametrize("size", [1, 1 << 20])
@@ -516,8 +520,7 @@ def test_another_handshake(talk: Talk, texts: Sequence[bytes]) -> None:
 def test_new_keys(talk: Talk, letter: bytes) -> None:
     """The server changes its keys, or both sides': everything goes on."""
     talk.server.command(letter)
-    talk.receive()  # its word of it: a line that came with the letter would be part of the command
-    talk.carry()
+    talk.receive()  # or the next line would be a part of the command
     talk.server.command(b"with new keys")
     talk.receive(b"with new keys\n")
     talk.carry()

@@ -137,7 +137,6 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection."""
         self._ended = True
-        self._backlog.clear()
         fault = self._fault or exc
         if self._standing is None:
             self._above.connection_lost(fault)
