@@ -6,6 +6,7 @@ Leaves to others: what the client does (peers). Nothing here believes what a cli
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -19,9 +20,9 @@ from peers import Peer, environment
 from scenarios import Parking, Scenario
 
 START_LIMIT = 60.0  # seconds a client may take until it makes traffic
-SETTLE = 2.0  # seconds of traffic before the measurement begins
+SETTLE = 1.5  # seconds of traffic before the measurement begins
 HOLDS = 0.97  # of the planned arrivals must have come, for a rate to count as kept
-HIGHEST = 50_000  # arrivals a second: no client gets there
+FIRST, LOWEST, HIGHEST = 400.0, 10, 50_000  # arrivals a second: where the search begins and where it gives up
 
 
 @dataclass(frozen=True)
@@ -57,26 +58,31 @@ class Bench:
     def arrivals(self, peer: Peer, scenario: Scenario, hint: float) -> Rate | None:
         """Search the highest rate of users, a request each, that really arrive; None for closed-loop clients.
 
-        A rate is kept when nginx sees 97 % of it. From a first rate that is kept it grows until one isn't, then the
-        gap is halved twice. `hint` is what an earlier round found, or 0.
+        A rate is kept when nginx sees 97 % of it. The first round (`hint` is 0) doubles or halves the rate until one is
+        kept and another isn't, then halves the gap twice; later rounds go in small steps from what was found (`hint`).
         """
         if peer.arrive(scenario, self._target(scenario), self.folder, 1) is None:
             return None
-        rate, growth = (hint * 0.75, 1.15) if hint else (200.0, 2.0)
-        low, high, best = 0.0, float(HIGHEST), Rate(0.0, 0.0)
-        halvings = 2
-        while halvings:
+        rate, growth, halvings = (hint, 1.1, 0) if hint else (FIRST, 2.0, 2)
+        kept = {0.0: Rate(0.0, 0.0)}
+        missed = math.inf
+
+        def probe(rate: float) -> bool:
+            nonlocal missed
             found = self._arriving(peer, scenario, round(rate))
             if found.clock >= HOLDS * round(rate):
-                low, best = rate, found
-            else:
-                high = rate
-            growing = rate * growth < high
-            rate = rate * growth if growing else (low + high) / 2
-            halvings -= not growing
-        if not low:
-            raise Silent(f"it kept no rate, not even {round(high)} users a second")
-        return best
+                kept[rate] = found
+                return True
+            missed = rate
+            return False
+
+        while LOWEST < rate < HIGHEST and (len(kept) == 1 or missed == math.inf):
+            rate = rate * growth if probe(rate) else rate / growth
+        if len(kept) == 1:
+            raise Silent(f"it kept no rate, not even {missed:.0f} users a second")
+        for _ in range(halvings):
+            probe((max(kept) + min(missed, HIGHEST)) / 2)
+        return kept[max(kept)]
 
     def parked(self, peer: Peer, parking: Parking) -> tuple[float, int] | None:
         """Measure bytes for each parked user, and how many connections are still open while they think.

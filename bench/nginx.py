@@ -27,7 +27,6 @@ MISSING = (
 )
 CONFIGURATION = """
 worker_processes 1;
-worker_rlimit_nofile 65536;
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;

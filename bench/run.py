@@ -1,6 +1,6 @@
 """`make bench`: Grapeshot beside its peers, on one core each, against nginx on another.
 
-    python bench/run.py [--seconds 5] [--rounds 3] [--scenario get …] [--client wrk …] [--install-peers]
+    python bench/run.py [--seconds 2] [--rounds 3] [--scenario get …] [--client wrk …] [--install-peers]
 
 Rounds are interleaved (every client once, then every client again), so that a machine that slows down slows down
 all of them; the table shows medians, and below it the spread.
@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -31,7 +32,7 @@ Rounds = defaultdict[tuple[str, str], list[Rate]]
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmarks of Grapeshot beside its peers, on this machine.")
-    parser.add_argument("--seconds", type=float, default=5, help="of each measurement (default: 5)")
+    parser.add_argument("--seconds", type=float, default=2, help="of each measurement (default: 2)")
     parser.add_argument("--rounds", type=int, default=3, help="medians are taken of (default: 3)")
     keys = [row.key for row in (*SCENARIOS, *PARKINGS)]
     parser.add_argument("--scenario", action="append", choices=keys, help="default: all")
@@ -71,12 +72,14 @@ def report(bench: Bench, clients: list[Peer], chosen: argparse.Namespace) -> Non
     parkings = [parking for parking in PARKINGS if parking.key in wanted]
     names = [client.name for client in clients]
     results: Rounds = defaultdict(list)
+    began = time.monotonic()
     for scenario in rows:
         for number in range(chosen.rounds):
             for client in clients:
                 measure(bench, client, scenario, results)
             say(f"round {number + 1} of {chosen.rounds} of {scenario.key!r} is done")
     sizes = parked(bench, clients, parkings)
+    say(f"it took {(time.monotonic() - began) / 60:.1f} minutes")
     print("Versions: " + ", ".join(f"{client.name} {client.version()}" for client in clients))
     if rows:
         titles = {scenario.key: scenario.title for scenario in rows}

@@ -80,12 +80,10 @@ class Content:
     def __init__(self, requests: int, rng: random.Random) -> None:
         self.one = measured(requests, rng)
         halves = measured(requests // 2, rng), measured(requests // 2, rng)
-        self._plain = {1: [self.one.to_json()], 2: [half.to_json() for half in halves]}
+        self._plain = {0: [], 1: [self.one.to_json()], 2: [half.to_json() for half in halves]}
 
-    def text(self, stamps: Stamps, sequence: int, since: float, at: float) -> str:
-        """Pack the Progress of the interval from `since` to `at` (epoch seconds), as `wire.pack` would."""
-        first, last = (int(moment * 1000) // WINDOW_MS * WINDOW_MS for moment in (since, at))
-        windows = sorted({first, last})
+    def text(self, stamps: Stamps, sequence: int, windows: Sequence[int], at: float) -> str:
+        """Pack the Progress up to `at` (epoch seconds) with up to two windows, as `wire.pack` would."""
         periods = []
         for start, plain in zip(windows, self._plain[len(windows)], strict=True):
             moved = start - int(START * 1000)
@@ -131,7 +129,10 @@ class Swarm:
         """Make the contents, and hold them against the worker's own way of packing."""
         self._contents = [Content(int(self._requests * interval), self._rng) for _ in range(VARIANTS)]
         self.names = names(self._contents[0].one)
-        text = self._contents[0].text(Stamps("t", 0, 0.0), 2, START + 7.0, START + 7.0 + interval)
+        start = int(START * 1000)
+        text = self._contents[0].text(
+            Stamps("t", 0, 0.0), 2, [start, start + WINDOW_MS], START + 7.0 + interval
+        )
         assert pack(unpack(text)) == text
 
     def clock(self) -> float:
@@ -153,7 +154,7 @@ class Swarm:
 
     async def invoke(self, payload: str) -> None:
         invocation = Invocation.from_event(json.loads(payload))
-        age = self._rng.uniform(0.0, invocation.flush_interval / 2)
+        age = self._rng.uniform(0.0, invocation.report_interval)
         self._workers.append((invocation, Stamps(invocation.run_id, invocation.index, age)))
         self._put(len(self._workers) - 1, 1)
 
@@ -186,11 +187,11 @@ class Swarm:
         self.began, self.taken, self.characters = self._loop.worked, 0, 0
         start = self._record.start_at or 0.0
         self.first_end = (int(start * 1000) // WINDOW_MS + 1) * WINDOW_MS
-        interval = self._workers[0][0].flush_interval
         # The interval runs from when a worker read of the start, and workers look once a second.
-        due = [
-            (self.clock() + self._rng.random() + interval, worker, 2) for worker in range(len(self._workers))
-        ]
+        due = []
+        for worker, (invocation, _) in enumerate(self._workers):
+            read = self.clock() + self._rng.random()
+            due.append((read + invocation.until_message(read), worker, 2))
         heapq.heapify(due)
         while due:
             moment, worker, number = heapq.heappop(due)
@@ -198,7 +199,9 @@ class Swarm:
                 await asyncio.sleep(moment - self.clock())
             self._put(worker, number)
             if moment - self._workers[worker][1].age < start + self._seconds:
-                heapq.heappush(due, (moment + interval, worker, number + 1))
+                late = max(moment, self.clock())
+                until = self._workers[worker][0].until_message(late)
+                heapq.heappush(due, (late + until, worker, number + 1))
             else:
                 self._put(worker, -number - 1)
 
@@ -211,8 +214,9 @@ class Swarm:
             invocation, stamps = self._workers[worker]
             at = self.clock() - stamps.age
             end = int(at * 1000) // WINDOW_MS * WINDOW_MS
-            if at - invocation.flush_interval < end / 1000:
+            while at - invocation.flush_interval < end / 1000:
                 self.last_of_window[end] = self.clock()
+                end -= WINDOW_MS
 
     def _text(self, worker: int, number: int, moment: float) -> str:
         invocation, stamps = self._workers[worker]
@@ -226,4 +230,12 @@ class Swarm:
             )
         at = moment - stamps.age
         since = max(at - invocation.flush_interval, min(self._record.start_at or 0.0, at))
-        return self._contents[worker % VARIANTS].text(stamps, number, since, at)
+        first, last = (int(each * 1000) // WINDOW_MS * WINDOW_MS for each in (since, at))
+        if invocation.full_windows:
+            interval = int(invocation.flush_interval * 1000)
+            began = (self._record.start_at or 0.0) * 1000 - WINDOW_MS
+            windows = [start for start in range(last - interval, last, WINDOW_MS) if start > began]
+            at = last / 1000
+        else:
+            windows = sorted({first, last})
+        return self._contents[worker % VARIANTS].text(stamps, number, windows, at)

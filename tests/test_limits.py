@@ -38,6 +38,7 @@ NO_LIMITS_OF_A_RUN = {
     "launcher.results.verdict.CLOCK_LIMIT": "two clocks, compared",
     "launcher.results.verdict.CPU_LIMIT": "a share of a core",
     "worker.__main__.LINE_LIMIT": "above what a script can have",
+    "worker.invocation.FLUSH_MARGIN": "a pause before a message, in a sum",
     "worker.processes.LINE_LIMIT": "above what a second of measurements takes",
     "worker.wire.OPENED_LIMIT": "a guard against what no worker sends",
 }

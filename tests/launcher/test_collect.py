@@ -337,7 +337,7 @@ def test_live_numbers() -> None:
     live = collector.live()
 
     assert (live.planned, live.started, live.active, live.completed, live.failed) == (50, 9, 4, 4, 1)
-    assert (live.requests, live.requests_per_second) == (10, 5.0)
+    assert (live.requests, live.requests_per_second) == (10, 10.0)
     assert (live.errors, live.top_error) == (3, "ETIMEDOUT")
     assert live.p95 == pytest.approx(100, rel=0.01)
     assert live.lag_p99 == pytest.approx(5, rel=0.01)
@@ -365,7 +365,30 @@ def test_the_live_rate_stays_as_the_workers_end() -> None:
     collector.take(progress(0, 13, T0 + 20, window(1, 20)), T0 + 13)
 
     assert before == 40.0
-    assert collector.live().requests_per_second == 38.0
+    assert collector.live().requests_per_second == 40.0
+
+
+def test_the_live_rate_is_that_of_all_workers() -> None:
+    """Where each sends a whole window at a time, the first to send the next one don't stand for the others."""
+    collector = Collector(RUN, 4)
+    for number, second in ((1, 10), (2, 20)):
+        for index in range(4):
+            collector.take(progress(index, number, T0 + second, window(number - 1, 100)), T0 + second + 6)
+    before = collector.live().requests_per_second
+    collector.take(progress(0, 3, T0 + 30, window(2, 100)), T0 + 36)
+
+    assert before == 40.0
+    assert collector.live().requests_per_second == 40.0
+
+
+def test_the_live_rate_waits_for_nobody_for_long() -> None:
+    """A worker that has fallen silent does not make the rate stand still."""
+    collector = Collector(RUN, 2)
+    collector.take(progress(0, 1, T0 + 1, window(0, 10)), T0 + 1)
+    for second in range(1, 40):
+        collector.take(progress(1, second, T0 + second, window(second // 10, 30)), T0 + second)
+
+    assert collector.live().requests_per_second == 30.0
 
 
 def test_an_old_tally_does_not_replace_a_newer_one() -> None:

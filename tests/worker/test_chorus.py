@@ -63,6 +63,21 @@ def test_progress_tells_each_measurement_once() -> None:
     assert (first.sequence, second.sequence) == (1, 2)
 
 
+def test_windows_that_still_fill_can_wait() -> None:
+    """With `full` a window is told once, when all processes have reported past its end, and nothing of it before."""
+    one = chorus()
+    one.hear(0, progress(22.0, counted(0, 1), counted(10_000, 2), counted(20_000, 4)))
+    one.hear(1, progress(19.0, counted(10_000, 8)))
+    first = one.progress(full=True)
+    one.hear(1, progress(24.0, counted(10_000, 16), counted(20_000, 32)))
+    second, rest = one.progress(full=True), one.progress()
+
+    assert (first.periods, first.at) == ((counted(0, 1),), 10.0)
+    assert (second.periods, second.at) == ((counted(10_000, 26),), 20.0)
+    assert (rest.periods, rest.at) == ((counted(20_000, 36),), 22.0)
+    assert not one.news
+
+
 def test_before_the_slowest_has_reported_nothing_is_claimed_to_be_complete() -> None:
     """The moment is the beginning of time."""
     one = chorus()

@@ -970,9 +970,9 @@ def test_a_script_of_two_hundred_requests_loads_in_well_under_a_second() -> None
         '    json: {name: "{{ name }}", tags: [1, 2, 3]}\n    capture: {json: $.id, as: id}\n'
     )
     text = with_flow("\n".join([request.strip("\n")] * 200))
-    start = time.perf_counter()
+    start = time.process_time()
 
     script = parse(text)
 
-    assert time.perf_counter() - start < 0.7
+    assert time.process_time() - start < 0.7
     assert len(script.scenarios[0].steps) == 200

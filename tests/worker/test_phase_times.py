@@ -16,7 +16,7 @@ from grapeshot_worker.traffic.response import Opening
 from grapeshot_worker.traffic.wire.connection import Connector
 from grapeshot_worker.traffic.wire.resolver import Resolver
 from grapeshot_worker.traffic.wire.url import Origin
-from measured import LOOPBACK, best
+from measured import best_way
 from one_user import Story, play
 from phase_server import FIRST_BYTE, TLS, Exchange, phase_server
 from target import Target
@@ -61,7 +61,7 @@ def test_every_phase_is_the_target_s_own_plus_the_way(tmp_path: Path) -> None:
         ]
         return (story, its), max(map(abs, off))
 
-    story, _ = best(attempt, LOOPBACK)
+    (story, _), _ = best_way(attempt)
     ms = {name: sketch.max for name, sketch in story.totals.sketches.items()}
     parts = ("dns", "tcp", "tls", "request", "firstByte", "download")
 
@@ -100,4 +100,4 @@ def test_the_look_up_of_a_name_is_its_own_phase() -> None:
         assert first.tls == second.tls == 0
         return None, max(first.dns - took, first.tcp, second.dns, second.tcp)
 
-    best(attempt, LOOPBACK)
+    best_way(attempt)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import threading
 import time
 from pathlib import Path
+
+import pytest
 
 from grapeshot_worker.messages import Failed, Finished, Go, Message, Ready
 from grapeshot_worker.plan import Assignment, Share
@@ -37,6 +40,18 @@ FALLS = """
 import threading
 threading.Thread(target=threading.Event().wait, args=(100,)).start()
 raise KeyboardInterrupt("which no handler of ours takes for an error")
+"""
+
+COUNTS = """
+import resource
+def turn():
+    return [bytes([number]) * 1_000_000 for number in range(20)]
+def live(context, events):
+    turn()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        turn()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, flush=True)
 """
 
 
@@ -123,3 +138,11 @@ def test_a_process_that_falls_and_does_not_go_is_ended(tmp_path: Path) -> None:
         failed.message == "Worker 1 of 1 fell silent and had to be ended after 3 s, before it had finished."
     )
     assert "KeyboardInterrupt" in failed.cause
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_the_memory_of_large_bodies_is_used_again(tmp_path: Path) -> None:
+    """Twenty megabytes come and go ten times: given back each time, they would be 49,000 pages to fetch."""
+    _, printed, _ = live(tmp_path, COUNTS)
+
+    assert int(printed[0]) < 10_000

@@ -212,6 +212,26 @@ def test_a_whole_shift(tmp_path: Path) -> None:
     assert stage.heard(Go) == [Go(start_at=77.0)] * 2
 
 
+def test_of_very_many_workers_each_sends_a_window_once(tmp_path: Path) -> None:
+    """Some seconds after each window's end, when its processes have told of all of it, and not all at one moment."""
+    sent: dict[int, list[float]] = {}
+    for index in (0, 999):
+        many = replace(INVOCATION, index=index, count=1000, flush_interval=10.0)
+        stage = Stage(tmp_path / "home", part=endless, invocation=many, timeline={3: GO, 47: STOP})
+        moments = sent[index] = []
+
+        def note(message: Message, moments: list[float] = moments) -> None:
+            if isinstance(message, Progress) and len(moments) < 4:
+                moments.append(asyncio.get_running_loop().time() + CLOCK)
+
+        stage.cloud.on_message = note
+        stage.play()
+
+    assert [len(moments) for moments in sent.values()] == [4, 4]
+    assert all(6.0 <= moment % 10 < 6.5 for moment in sent[0])
+    assert all(6.999 <= moment % 10 < 7.5 for moment in sent[999])
+
+
 def test_a_worker_says_how_long_it_is_charged_for(tmp_path: Path) -> None:
     """What was over before it began counts; the totals in the bucket say the same."""
     stage = Stage(tmp_path / "home", timeline={3: GO}, taken=1.5)

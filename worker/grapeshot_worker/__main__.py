@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import resource
@@ -20,6 +21,8 @@ from grapeshot_worker.plan import Assignment
 from grapeshot_worker.session import Session
 
 STDOUT_BUFFER = 1 << 20  # bytes
+KEPT = 64 << 20  # bytes of freed memory that the process may hold on to
+LARGEST_KEPT = 32 << 20  # bytes of one block; glibc allows no more
 LINE_LIMIT = 1 << 30  # bytes of one control or assignment line: a whole script fits
 
 
@@ -60,6 +63,18 @@ async def _drain(out: asyncio.WriteTransport) -> None:
         await asyncio.sleep(0.01)
 
 
+def keep_freed_memory() -> None:
+    """Let glibc keep freed memory, up to KEPT bytes; another C library does as it likes.
+
+    By itself it gives the memory of a large body back to the system, and takes it again for the next one page by page,
+    which costs more than everything else about that body.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-1, KEPT)  # M_TRIM_THRESHOLD
+        mallopt(-3, LARGEST_KEPT)  # M_MMAP_THRESHOLD
+
+
 def main() -> None:
     """Run the engine process."""
     # Only the parent ends the load: a Ctrl-C in the terminal reaches it, and it tells us.
@@ -71,6 +86,7 @@ def main() -> None:
     sys.stdout = open(  # noqa: SIM115 - open as long as the process lives
         1, "w", buffering=STDOUT_BUFFER, encoding="utf-8", errors="backslashreplace", closefd=False
     )
+    keep_freed_memory()
     # What is imported by now lives as long as the process; the collector need not walk it again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -84,14 +84,18 @@ class Chorus:
         """Give the worker's Ready."""
         return Ready(**self._stamp(), planned=self._tally().planned)
 
-    def progress(self) -> Progress:
-        """Give what was measured since the last message."""
+    def progress(self, *, full: bool = False) -> Progress:
+        """Give what was measured since the last message; with `full`, windows that still fill wait for the next one."""
         at = min(self._reported)
         if math.isinf(
             at
         ):  # all have finished: there is no later moment to speak of than the last window's end
             at = max((period.end for period in self._new), default=0) / 1000
-        return Progress(**self._stamp(), periods=self._tell(), tally=self._tally(), at=at)
+        waiting = [period for period in self._new if full and period.end > at * 1000]
+        self._new = [period for period in self._new if not full or period.end <= at * 1000]
+        periods, self._new = self._tell(), waiting
+        at = min([at, *(period.start / 1000 for period in waiting)])
+        return Progress(**self._stamp(), periods=periods, tally=self._tally(), at=at)
 
     def finished(self) -> Finished:
         """Give the last message: what was measured since the one before."""

@@ -15,10 +15,15 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from grapeshot_worker.metrics.period import WINDOW_MS
 from grapeshot_worker.plan import Part, Share
 
 LEASE_LIMIT = 60.0  # seconds after which a worker stops by itself when nobody renews the control record
 POLL_INTERVAL = 1.0  # seconds between two looks at the control record
+LONGEST_REPORT = 5.0  # seconds between two reports of an engine process to its worker
+TICK = 0.25  # seconds between two looks at the clock
+# Seconds: for the last report of a window to come in, and over which the workers' messages are spread.
+FLUSH_MARGIN, FLUSH_SPREAD = 1.0, 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +64,36 @@ class Invocation:
     def relayed(self) -> bool:
         """Whether it makes one of several windows of the load: then others come before it or after it."""
         return self.window != (0.0, None)
+
+    @property
+    def full_windows(self) -> bool:
+        """Whether it sends each window once, when it is full: of very many workers that is half the work."""
+        return self.flush_interval * 1000 >= WINDOW_MS
+
+    @property
+    def report_interval(self) -> float:
+        """Seconds between two reports of an engine process to its worker: two or more between messages."""
+        return min(self.flush_interval / 2, LONGEST_REPORT)
+
+    def until_message(self, now: float) -> float:
+        """Give the seconds from `now` (epoch seconds) to the next message.
+
+        A full window is sent as soon as every process has had the time to report past its end.
+
+        >>> given = {"run_id": "t", "count": 1000, "region": "", "bucket": "", "queue_url": "", "bundle_digest": ""}
+        >>> Invocation(index=0, **given).until_message(1234.0)
+        2.0
+        >>> many = Invocation(index=500, flush_interval=10.0, **given)  # 6.5 s after a window's end
+        >>> many.until_message(1234.0), many.until_message(1236.5), many.until_message(1237.0)
+        (2.5, 10.0, 9.5)
+        >>> round(many.until_message(1236.499), 3)  # as good as the moment itself
+        10.001
+        """
+        if not self.full_windows:
+            return self.flush_interval
+        after = self.report_interval + FLUSH_MARGIN + FLUSH_SPREAD * self.index / self.count
+        past_end = (now - after + TICK) % (WINDOW_MS / 1000) - TICK
+        return self.flush_interval - past_end
 
     def to_json(self) -> str:
         """Give the payload of the invocation."""

@@ -25,7 +25,7 @@ def assignments(invocation: Invocation, bundle: Bundle) -> list[Assignment]:
             generation=invocation.generation,
             part=invocation.part,
             variables=invocation.variables,
-            flush_interval=invocation.flush_interval / 2,  # two reports of each process in one of ours
+            flush_interval=invocation.report_interval,
         )
         for index in range(count)
     ]

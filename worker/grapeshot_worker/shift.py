@@ -28,6 +28,7 @@ from grapeshot_worker.courier import RETRY_LIMIT, Courier
 from grapeshot_worker.errors import CloudError, GrapeshotError, MessageTooLarge
 from grapeshot_worker.invocation import (
     LEASE_LIMIT,
+    TICK,
     ControlRecord,
     Invocation,
     bundle_key,
@@ -41,7 +42,6 @@ from grapeshot_worker.sandbox import Engine, Sandbox
 from grapeshot_worker.unpack import Bundle, unpack, unpacked
 from grapeshot_worker.wire import LIMIT, pack, split
 
-TICK = 0.25  # seconds between two looks at the clock
 READY_LIMIT = 60.0  # for the processes to compile the script and load the hooks
 GO_LIMIT = 300.0  # from Ready to Go
 SILENCE_LIMIT = 30.0  # of a process that makes load
@@ -221,7 +221,7 @@ class Shift:
             self._begun = True
             self._enter("running", math.inf)
             self._heard = [now] * self._voices
-            self._next_flush = now + self._invocation.flush_interval
+            self._next_flush = now + self._invocation.until_message(self._sandbox.clock())
 
     def _look(self, now: float) -> None:
         """Notice what time has brought."""
@@ -235,8 +235,8 @@ class Shift:
         elif (error := self._hopeless(now)) is not None:
             self._fail(error)
         elif now >= self._next_flush and not self._courier.busy:
-            self._next_flush = now + self._invocation.flush_interval
-            self._send(self._chorus.progress())
+            self._next_flush = now + self._invocation.until_message(self._sandbox.clock())
+            self._send(self._chorus.progress(full=self._invocation.full_windows))
 
     def _hopeless(self, now: float) -> GrapeshotError | None:
         """Tell why it can't go on, if it can't."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -140,8 +141,15 @@ class Ground:
 
 
 def flush_interval(workers: int) -> float:
-    """Give the seconds between two messages of a worker: the more, the longer, so that the launcher keeps up."""
-    return min(10.0, max(2.0, workers / 100))
+    """Give the seconds between two messages of a worker: the more, the longer, so that the launcher keeps up.
+
+    One core fetches and takes about a thousand messages a second (docs/scale.md); half of that is planned. From 1,000
+    workers on messages hold full windows.
+
+    >>> [flush_interval(workers) for workers in (1, 500, 1000, 5000, 10_000)]
+    [2.0, 5.0, 10.0, 10.0, 20.0]
+    """
+    return min(10.0, max(2.0, workers / 100)) * max(1, math.ceil(workers / 5000))
 
 
 class Lambda:

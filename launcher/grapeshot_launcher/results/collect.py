@@ -29,6 +29,7 @@ from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.plan import Assignment
 
 LIVE_SECONDS: Final = 10.0  # long enough to hold a report of every worker, short enough to follow a ramp
+LIVE_PATIENCE: Final = 20.0  # s that the live rate waits for the slowest worker's report
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -208,7 +209,7 @@ class Collector:
                     self._errors[name.removeprefix("errors.")] += count
         self._requests += requests
         self._recent.append((at, requests))
-        while self._recent[0][0] <= self._recent[-1][0] - LIVE_SECONDS:
+        while self._recent[0][0] <= self._recent[-1][0] - LIVE_SECONDS - LIVE_PATIENCE:
             self._recent.popleft()
 
     # ---- settling ----
@@ -402,10 +403,13 @@ class Collector:
         if not self._recent:
             return 0.0
         newest = max(at for at, _ in self._recent)
-        seconds = min(LIVE_SECONDS, newest - self._began / 1000)
-        return sum(requests for at, requests in self._recent if at > newest - LIVE_SECONDS) / max(
-            seconds, 1.0
-        )
+        # Where each worker sends a window at a time, the last moment is that of a few workers only.
+        until = self._reported_until()
+        if not newest - LIVE_PATIENCE <= until <= newest:
+            until = newest
+        seconds = min(LIVE_SECONDS, until - self._began / 1000)
+        recent = sum(requests for at, requests in self._recent if until - LIVE_SECONDS < at <= until)
+        return recent / max(seconds, 1.0)
 
     def _latest(self, name: str, q: float) -> float | None:
         sketch = self._measured.whole.newest(name)

@@ -2,15 +2,15 @@
 
 Leaves to others: merging (period, report) and the clock (an argument).
 
-The request path calls `sent` and `answered` alone. They touch one cell for each (endpoint, status) pair and a dict
-of whole milliseconds; the dozen metric names a response contributes to are spelled out once per flush, not once
-per response.
+The request path calls `sent`, `answered` and `checked` alone. They touch one cell for each (endpoint, status) pair and
+append to lists, which the interpreter does fastest; the dozen metric names a response contributes to are spelled out,
+and times rounded, once per flush, not once per response.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from grapeshot_worker.metrics.period import WINDOW_MS, Period, RateCount
 from grapeshot_worker.metrics.sketch import Sketch
@@ -19,14 +19,13 @@ NAME_LIMIT = 1024  # characters of a metric name that are kept, as the reference
 
 
 class _Cell:
-    """Responses of one (endpoint, status): how many, body bytes, whole milliseconds → how often."""
+    """Responses of one (endpoint, status): body bytes, and the milliseconds of each, half of one added for rounding."""
 
-    __slots__ = ("bytes", "count", "times")
+    __slots__ = ("bytes", "times")
 
     def __init__(self) -> None:
-        self.count = 0
         self.bytes = 0
-        self.times: dict[int, int] = {}
+        self.times: list[float] = []
 
 
 class _Slice:
@@ -34,6 +33,7 @@ class _Slice:
 
     __slots__ = (
         "cells",
+        "checks",
         "counters",
         "first_counter",
         "first_histogram",
@@ -52,7 +52,8 @@ class _Slice:
         self.rates: dict[str, RateCount] = {}
         self.values: dict[str, list[float]] = {}
         self.cells: dict[tuple[str | None, int], _Cell] = {}
-        self.intended: dict[int, int] = {}  # whole milliseconds → how often
+        self.checks: dict[tuple[bool, str], int] = {}  # (passed, kind) → how often
+        self.intended: list[float] = []  # as the times of a cell
         self.sent = 0
         self.first_sent = self.last_sent = 0.0
         self.first_counter = self.last_counter = 0.0
@@ -105,6 +106,23 @@ class Recorder:
         if not current.first_histogram:
             current.first_histogram = now
 
+    def note(self, counts: Sequence[tuple[str, int]], name: str, value: float) -> None:
+        """Add to several counters, and a value to a histogram, at one moment."""
+        now = self._clock()
+        current = self._slice if now < self._end else self._enter(now)
+        counters = current.counters
+        for counter, n in counts:
+            counters[counter] = counters.get(counter, 0) + n
+        values = current.values.get(name)
+        if values is None:
+            values = current.values[name] = []
+        values.append(value)
+        current.last_counter = current.last_histogram = now
+        if not current.first_counter:
+            current.first_counter = now
+        if not current.first_histogram:
+            current.first_histogram = now
+
     def rate(self, name: str) -> None:
         """Note one event of a rate."""
         now = self._clock()
@@ -134,16 +152,24 @@ class Recorder:
         cell = current.cells.get((endpoint, status))
         if cell is None:
             cell = current.cells[(endpoint, status)] = _Cell()
-        cell.count += 1
+            current.first_histogram = current.first_histogram or now
         cell.bytes += size
-        whole = int(milliseconds + 0.5)
-        cell.times[whole] = cell.times.get(whole, 0) + 1
-        if intended > milliseconds:
-            whole = int(intended + 0.5)
-        current.intended[whole] = current.intended.get(whole, 0) + 1
+        cell.times.append(milliseconds + 0.5)
+        current.intended.append((intended if intended > milliseconds else milliseconds) + 0.5)
         current.last_histogram = now
-        if not current.first_histogram:
-            current.first_histogram = now
+
+    def checked(self, results: Sequence[tuple[bool, str]]) -> None:
+        """Note the checks of one response: whether each was passed, and its kind."""
+        if not results:
+            return
+        now = self._clock()
+        current = self._slice if now < self._end else self._enter(now)
+        checks = current.checks
+        for result in results:
+            checks[result] = checks.get(result, 0) + 1
+        current.last_counter = now
+        if not current.first_counter:
+            current.first_counter = now
 
     # ---- handing over ----
 
@@ -195,7 +221,7 @@ class Recorder:
 
 
 def _is_empty(part: _Slice) -> bool:
-    return not (part.counters or part.rates or part.values or part.cells or part.sent)
+    return not (part.counters or part.rates or part.values or part.cells or part.checks or part.sent)
 
 
 def _spell_out(part: _Slice, namespace: str) -> tuple[Mapping[str, int], Mapping[str, Mapping[float, int]]]:
@@ -203,19 +229,25 @@ def _spell_out(part: _Slice, namespace: str) -> tuple[Mapping[str, int], Mapping
     values: dict[str, Counter[float]] = {name: Counter(seen) for name, seen in part.values.items()}
     if part.sent:
         counters["http.requests"] += part.sent
+    for (ok, kind), n in part.checks.items():
+        outcome = "plugins.expect.ok" if ok else "plugins.expect.failed"
+        counters[outcome] += n
+        counters[f"{outcome}.{kind}"] += n
     for (endpoint, status), cell in part.cells.items():
-        counters["http.responses"] += cell.count
-        counters[f"http.codes.{status}"] += cell.count
+        times = Counter(map(int, cell.times))
+        count = len(cell.times)
+        counters["http.responses"] += count
+        counters[f"http.codes.{status}"] += count
         counters["http.downloaded_bytes"] += cell.bytes
         names = ["http.response_time"]
         if status >= 200:
             names.append(f"http.response_time.{status // 100}xx")
         if endpoint is not None:
-            counters[f"{namespace}.{endpoint}.codes.{status}"] += cell.count
+            counters[f"{namespace}.{endpoint}.codes.{status}"] += count
             names.append(f"{namespace}.response_time.{endpoint}")
         for name in names:
-            values.setdefault(name, Counter()).update(cell.times)
+            values.setdefault(name, Counter()).update(times)
     if part.intended:
-        values.setdefault("http.intended_response_time", Counter()).update(part.intended)
+        values.setdefault("http.intended_response_time", Counter()).update(map(int, part.intended))
     # Counter drops nothing that is 0 here: `+=` keeps zero entries, and part.counters may hold +0 on purpose.
     return counters, values

@@ -61,8 +61,15 @@ class Exchanger:
         self._own_length = "content-length" in names
         self._own_host = "host" in names
         self._last_field = "" if "connection" in names else "connection: keep-alive\r\n"
+        # A head that depends on its path alone, as long as there are no cookies.
+        self._is_plain = (
+            request.method in BODILESS
+            and not self._cookies
+            and not names & {"host", "content-length", "connection"}
+        )
         self._extended = settings.extended_metrics
         self._apdex = plugins.apdex
+        self._asks_more = self._extended or self._apdex is not None  # than every request is asked
         self._namespace = plugins.endpoints.namespace if plugins.endpoints is not None else ""
 
     async def send(self, user: User, outgoing: Outgoing, endpoint: str | None) -> Response:
@@ -107,7 +114,7 @@ class Exchanger:
             hop = self._next_hop(user, response, method) if response.status in REDIRECTS else None
             if hop is None:
                 break
-            self._record(user, response, None, 0)
+            self._record_hop(user, response)
             if hops >= self._max_hops:
                 raise NetworkError("ERR_TOO_MANY_REDIRECTS")
             hops += 1
@@ -116,8 +123,12 @@ class Exchanger:
                 body, fields = None, _BODY_FIELDS.sub("", fields)
             if not keep_credentials:  # what was meant for one host is not told another
                 fields = _SECRET_FIELDS.sub("", fields)
-        self._record(user, response, endpoint, response.wire_bytes)
-        if notable or self._apdex is not None:
+        intended = (response.answered - user.due) * 1000
+        user.due = response.ended
+        self._recorder.answered(
+            self._clock(), endpoint, response.status, response.first_byte, response.wire_bytes, intended
+        )
+        if notable or self._asks_more:
             self._finish(response, notable, endpoint)
         return response
 
@@ -128,13 +139,19 @@ class Exchanger:
         try:
             return next_hop(response.status, method, location, response.url)
         except NetworkError:
-            self._record(user, response, None, 0)
+            self._record_hop(user, response)
             raise
 
     def _head(
         self, user: User, method: str, origin: Origin, path: str, host: str, fields: str, body: bytes | None
     ) -> bytes:
         jar = user.jar
+        if self._is_plain and (jar is None or not jar.active) and body is None:
+            return (
+                f"{method} {path} HTTP/1.1\r\nhost: {host}\r\n{fields}connection: keep-alive\r\n\r\n".encode(
+                    "latin-1"
+                )
+            )
         if self._cookies or (jar is not None and jar.active):
             cookie = self._cookie(user, origin, path)
             if cookie:
@@ -156,12 +173,15 @@ class Exchanger:
         lane = user.lanes.get(origin)
         if lane is None:
             lane = user.lanes[origin] = Lane()
-        await lane.enter()
-        connection = lane.connection
-        if connection is not None and connection.reusable:
-            return connection, lane
-        try:
+        if lane.busy:
+            await lane.enter()
+        else:
+            lane.busy = True
+        if lane.connection is not None:
+            if lane.connection.reusable:
+                return lane.connection, lane
             lane.close()
+        try:
             lane.connection = await self._engine.connector.connect(origin, timeout=self._silence_timeout)
         except BaseException:
             lane.leave()
@@ -173,6 +193,8 @@ class Exchanger:
         self._engine.pool.release(connection)
 
     def _finish(self, response: Response, notable: Notable, endpoint: str | None) -> None:
+        if self._extended:
+            self._record_phases(response)
         if self._apdex is not None:
             self._record_apdex(response.total, self._apdex)
         if endpoint is not None and (timing := _last(notable, SERVER_TIMING)) is not None:
@@ -182,15 +204,18 @@ class Exchanger:
 
     # ---- measurements ----
 
-    def _record(self, user: User, response: Response, endpoint: str | None, size: int) -> None:
+    def _record_hop(self, user: User, response: Response) -> None:
         intended = (response.answered - user.due) * 1000
         user.due = response.ended
-        self._recorder.answered(self._clock(), endpoint, response.status, response.first_byte, size, intended)
+        self._recorder.answered(self._clock(), None, response.status, response.first_byte, 0, intended)
         if self._extended:
-            self._recorder.observe("http.total", response.total)
-            if response.opening is not None:  # a connection used before has none of these
-                for phase, milliseconds in response.opening._asdict().items():
-                    self._recorder.observe(f"http.{phase}", milliseconds)
+            self._record_phases(response)
+
+    def _record_phases(self, response: Response) -> None:
+        self._recorder.observe("http.total", response.total)
+        if response.opening is not None:  # a connection used before has none of these
+            for phase, milliseconds in response.opening._asdict().items():
+                self._recorder.observe(f"http.{phase}", milliseconds)
 
     def _count_headless(self, user: User, error: NetworkError) -> None:
         """Count a response whose head was received, though its body never ended."""

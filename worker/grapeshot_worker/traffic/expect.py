@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from grapeshot_worker.script.model import Expectation, ExpectSettings
@@ -44,15 +43,13 @@ _CACHE_HEADERS = (  # where CDNs and proxies say whether their cache answered
 _HIT = re.compile(r"(?<![a-z])(?:refresh)?hit(?![a-z])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectResult:
+class ExpectResult(NamedTuple):
     """What became of one check. `kind` names its metrics: the check's name, or `header <name> values equals`."""
 
     ok: bool
     kind: str
     expected: Any
     got: Any
-    message: str = ""  # a failure in one sentence; empty when ok
 
 
 Check = Callable[[Any, Response], ExpectResult]
@@ -84,11 +81,6 @@ def compile_expectations(
     return lambda response, variables: [check(render(variables), response) for check, render in known]
 
 
-def _result(ok: bool, kind: str, expected: Any, got: Any) -> ExpectResult:
-    message = "" if ok else f"{kind}: expected {_shown(expected)}, got {_shown(got)}"
-    return ExpectResult(ok, kind, expected, got, message)
-
-
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else to_text(value)
 
@@ -97,14 +89,16 @@ def _shown(value: Any) -> str:
 
 
 def _status_code(expected: Any, response: Response) -> ExpectResult:
-    return _result(_is_status(expected, response), "statusCode", expected, response.status)
+    return ExpectResult(_is_status(expected, response), "statusCode", expected, response.status)
 
 
 def _not_status_code(expected: Any, response: Response) -> ExpectResult:
-    return _result(not _is_status(expected, response), "notStatusCode", expected, response.status)
+    return ExpectResult(not _is_status(expected, response), "notStatusCode", expected, response.status)
 
 
 def _is_status(expected: Any, response: Response) -> bool:
+    if expected.__class__ is int:
+        return bool(expected == response.status)
     return any(
         to_number(one) == response.status for one in (expected if isinstance(expected, list) else [expected])
     )
@@ -114,22 +108,27 @@ def _content_type(expected: Any, response: Response) -> ExpectResult:
     kind = response.headers.get("content-type", "")
     got = kind or "content-type header not set"
     if expected != "json":
-        return _result(kind.lower() == to_text(expected).lower() != "", "contentType", expected, got)
-    if not any(name in kind.lower() for name in _JSON_TYPES):
-        return _result(False, "contentType", expected, f"content-type is {kind}" if kind else got)
+        return ExpectResult(kind.lower() == to_text(expected).lower() != "", "contentType", expected, got)
+    if not _is_json_type(kind):
+        return ExpectResult(False, "contentType", expected, f"content-type is {kind}" if kind else got)
     if not isinstance(response.json, (dict, list)):
-        return _result(False, "contentType", expected, "could not parse response body as JSON")
-    return _result(True, "contentType", expected, "json")
+        return ExpectResult(False, "contentType", expected, "could not parse response body as JSON")
+    return ExpectResult(True, "contentType", expected, "json")
+
+
+@lru_cache(maxsize=256)
+def _is_json_type(kind: str) -> bool:
+    return any(name in kind.lower() for name in _JSON_TYPES)
 
 
 def _has_property(expected: Any, response: Response) -> ExpectResult:
     ok, got = _property(expected, response)
-    return _result(ok is True, "hasProperty", expected, got)
+    return ExpectResult(ok is True, "hasProperty", expected, got)
 
 
 def _not_has_property(expected: Any, response: Response) -> ExpectResult:
     ok, got = _property(expected, response)
-    return _result(ok is False, "notHasProperty", expected, got)
+    return ExpectResult(ok is False, "notHasProperty", expected, got)
 
 
 def _property(path: Any, response: Response) -> tuple[bool | None, str]:
@@ -149,7 +148,7 @@ def _equals(expected: Any, response: Response) -> ExpectResult:
     values = (
         [_comparable(value) for value in expected] if isinstance(expected, list) else [_comparable(expected)]
     )
-    return _result(len(set(values)) == 1, "equals", "all values to be equal", ", ".join(values))
+    return ExpectResult(len(set(values)) == 1, "equals", "all values to be equal", ", ".join(values))
 
 
 def _comparable(value: Any) -> str:
@@ -160,7 +159,7 @@ def _comparable(value: Any) -> str:
 def _has_header(expected: Any, response: Response) -> ExpectResult:
     name = to_text(expected)
     ok = name in response.headers
-    return _result(ok, "hasHeader", expected, name if ok else f"response has no {name} header")
+    return ExpectResult(ok, "hasHeader", expected, name if ok else f"response has no {name} header")
 
 
 def _header_equals(expected: Any, response: Response) -> ExpectResult:
@@ -169,16 +168,16 @@ def _header_equals(expected: Any, response: Response) -> ExpectResult:
     kind = f"header {name} values equals"
     got = response.headers.get(name)
     if got is None:
-        return _result(False, kind, f"response to have {name} header", f"response has no {name} header")
-    return _result(got == to_text(value), kind, value, got)
+        return ExpectResult(False, kind, f"response to have {name} header", f"response has no {name} header")
+    return ExpectResult(got == to_text(value), kind, value, got)
 
 
 def _matches_regexp(expected: Any, response: Response) -> ExpectResult:
     try:
         ok = _regexp(to_text(expected))(response.text) is not None
     except ExpressionError as error:
-        return _result(False, "matchesRegexp", expected, str(error))
-    return _result(ok, "matchesRegexp", expected, expected if ok else "response body does not match")
+        return ExpectResult(False, "matchesRegexp", expected, str(error))
+    return ExpectResult(ok, "matchesRegexp", expected, expected if ok else "response body does not match")
 
 
 _regexp = lru_cache(256)(compile_regexp)
@@ -188,18 +187,18 @@ def _cdn_hit(expected: Any, response: Response) -> ExpectResult:
     wanted = expected is True or expected == "true"
     told = [f"{name}: {response.headers[name]}" for name in _CACHE_HEADERS if name in response.headers]
     hit = any(_HIT.search(line.partition(":")[2]) for line in told)
-    return _result(hit == wanted, "cdnHit", expected, ", ".join(told) or "no header of a cache")
+    return ExpectResult(hit == wanted, "cdnHit", expected, ", ".join(told) or "no header of a cache")
 
 
 def _jmespath(kind: str) -> Check:
     def check(expected: Any, response: Response) -> ExpectResult:
         if not isinstance(response.json, (dict, list)):
-            return _result(False, kind, expected, "response body is not an object")
+            return ExpectResult(False, kind, expected, "response body is not an object")
         try:
             value = compile_jmespath(to_text(expected))(response.json)
         except ExpressionError as error:
-            return _result(False, kind, expected, str(error))
-        return _result(truthy(value), kind, expected, value)
+            return ExpectResult(False, kind, expected, str(error))
+        return ExpectResult(truthy(value), kind, expected, value)
 
     return check
 
@@ -244,27 +243,28 @@ _CHECKS: dict[str, Check] = {
 # ---- how results are shown ----
 
 
+def is_printed(results: Sequence[ExpectResult], output_format: OutputFormat) -> bool:
+    """Tell whether the results of one response are printed: with `prettyError` only those with a failure are."""
+    if output_format == "silent" or not results:
+        return False
+    return output_format != "prettyError" or not all(result.ok for result in results)
+
+
 def format_results(
     method: str,
     url: str,
     results: Sequence[ExpectResult],
     output_format: OutputFormat,
-    *,
     name: str | None = None,
-) -> str | None:
-    """Write the results of one response as lines of text; None when nothing is to be printed.
+) -> str:
+    """Write the results of one response as lines of text.
 
-    `pretty` shows all, `prettyError` only responses with a failure, `json` one line of JSON for each
-    response, with the reference's keys. The request is shown by its path and its `name`. What the reference
-    shows of a failed response beside its checks (headers, body, the user's variables) is left out: there are
-    secrets in it.
+    `json` is one line of JSON for each response, with the reference's keys. The request is shown by its path and
+    its `name`. What the reference shows of a failed response beside its checks (headers, body, the user's
+    variables) is left out: there are secrets in it.
     """
-    if output_format == "silent" or not results:
-        return None
     if output_format == "json":
         return _json_line(_path_of(url), name, results)
-    if output_format == "prettyError" and all(result.ok for result in results):
-        return None
     lines = [f"* {method} {_path_of(url)}" + (f" - {name}" if name else "")]
     for result in results:
         lines.append(f"  {'ok' if result.ok else 'not ok'} {result.kind} {_shown(result.got)}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -26,7 +27,7 @@ from grapeshot_worker.script.request import parse_request
 from grapeshot_worker.script.template import MISSING, Template, Variables, to_text
 from grapeshot_worker.traffic.endpoints import Endpoint, compile_endpoint
 from grapeshot_worker.traffic.exchange import Exchanger
-from grapeshot_worker.traffic.expect import ExpectResult, compile_expectations, format_results
+from grapeshot_worker.traffic.expect import ExpectResult, compile_expectations, format_results, is_printed
 from grapeshot_worker.traffic.extract.capture import PASSED, Outcome, compile_captures
 from grapeshot_worker.traffic.hooks import Attributes
 from grapeshot_worker.traffic.outgoing import Outgoing, Renderer
@@ -172,14 +173,13 @@ class HttpStep:
         results = self._expect(response, user.variables)
         settings, recorder = self._engine.script.plugins.expect, self._engine.recorder
         assert settings is not None
-        for result in results:
-            outcome = "ok" if result.ok else "failed"
-            recorder.count(f"plugins.expect.{outcome}")
-            recorder.count(f"plugins.expect.{outcome}.{result.kind}")
+        recorder.checked([(result.ok, result.kind) for result in results])
         name = to_text(self._request.name.render(user.variables)) if self._request.name is not None else None
-        text = format_results(self._request.method, outgoing.url, results, settings.output_format, name=name)
-        if text is not None:
-            self._engine.results.show(text)
+        if is_printed(results, settings.output_format):
+            method, url = self._request.method, outgoing.url
+            self._engine.results.show(
+                partial(format_results, method, url, results, settings.output_format, name)
+            )
         if settings.failures_as_errors and not all(result.ok for result in results):
             label = name if name and settings.only_request_names else outgoing.url
             raise StepError(f"Failed expectations for request {label}")

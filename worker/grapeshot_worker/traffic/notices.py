@@ -34,7 +34,7 @@ class Results:
     >>> lines, moments = [], iter([0.0, 0.1, 0.2, 1.5])
     >>> results = Results(lines.append, lambda: next(moments), per_second=1)
     >>> for text in "abcd":
-    ...     results.show(text)
+    ...     results.show(lambda text=text: text)
     >>> lines
     ['a', '(2 more results of checks were not printed)', 'd']
     """
@@ -48,15 +48,15 @@ class Results:
         self._second = -1
         self._shown = self._kept_back = 0
 
-    def show(self, text: str) -> None:
-        """Print the results of one response if this second's budget allows it."""
+    def show(self, write: Callable[[], str]) -> None:
+        """Print what `write` gives, the results of one response, if this second's budget allows it."""
         second = int(self._clock())
         if second != self._second:
             self.close()
             self._second, self._shown = second, 0
         if self._shown < self._per_second:
             self._shown += 1
-            self._print(text)
+            self._print(write())
         else:
             self._kept_back += 1
 

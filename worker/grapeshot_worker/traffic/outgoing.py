@@ -6,6 +6,7 @@ Leaves to others: sending it (exchange), connections (connection), what happens 
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import random
 import re
@@ -28,6 +29,7 @@ _UNSENDABLE = re.compile(
     r"[^\t\x20-\x7e\x80-\xff]"
 )  # a header value with one of these would split or garble the head
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PLAIN_URL = re.compile(r"https?://[a-z0-9.:\[\]-]+/")
 _OWN_AUTHORIZATION = re.compile(r"^authorization: [^\r\n]*\r\n", re.MULTILINE)
 _JOINTS = {
     "cookie": "; "
@@ -49,7 +51,10 @@ _outgoing = tuple.__new__  # what a NamedTuple's own constructor calls in the en
 
 
 class Renderer:
-    """Renders one compiled request; what does not depend on the user is done here once."""
+    """Renders one compiled request by `render(variables)`, for one user; StepError for what can't be sent.
+
+    What does not depend on the user is done here once.
+    """
 
     def __init__(
         self,
@@ -72,9 +77,21 @@ class Renderer:
         self._auth = _compile_auth(request)
         self._trace = (settings.trace_prefix, settings.trace_sampled) if settings.trace_prefix else None
         self._rng = rng
+        self.render: Callable[[Variables], Outgoing] = self._render
+        if self._only_path_varies(request):
+            self.render = self._render_plain
 
-    def render(self, variables: Variables) -> Outgoing:
-        """Give the request for one user; StepError for what can't be sent."""
+    def _only_path_varies(self, request: Request) -> bool:
+        url = request.url
+        text = url.render({}) if url.constant else url.source  # one with an unknown function has no value
+        if not isinstance(text, str) or not _PLAIN_URL.match(text) or self._varying:
+            return False
+        return (self._make_body, self._query, self._auth, self._trace) == (None, None, None, None)
+
+    def _render_plain(self, variables: Variables) -> Outgoing:
+        return _outgoing(Outgoing, (self._url(variables), self._fixed, None))
+
+    def _render(self, variables: Variables) -> Outgoing:
         body, content_type = self._make_body(variables) if self._make_body is not None else (None, None)
         url = self._url(variables)
         if not isinstance(url, str):
@@ -233,6 +250,12 @@ def _text_body(body: Template) -> BodyMaker:
             return None, None
         raise NetworkError(BAD_REQUEST)
 
+    if body.constant and isinstance(body.render({}), str):
+        with contextlib.suppress(
+            UnicodeEncodeError
+        ):  # half a surrogate pair is the fault of the user who sends it
+            ready = make({})
+            return lambda variables: ready
     return make
 
 

@@ -108,11 +108,8 @@ class Response:
         self.written = written
         self.answered = answered
         self.ended = ended
-
-    @property
-    def first_byte(self) -> float:
-        """Ms from the request fully written to the first byte of the head; 0 when that came before."""
-        return max(0.0, (self.answered - self.written) * 1000)
+        # Ms from the request fully written to the first byte of the head; 0 when that came before.
+        self.first_byte = (answered - written) * 1000 if answered > written else 0.0
 
     @property
     def total(self) -> float:

@@ -22,6 +22,8 @@ from grapeshot_worker.traffic.users import Cast, Newcomer
 BURST = 100  # arrivals started in one turn of the event loop, so that a burst does not keep answers waiting
 EARLY = 0.0005  # seconds; the event loop's timers are whole milliseconds, so half of one early is on time
 OUT_OF_FILES = ("EMFILE", "ENFILE")
+_CREATED = (("vusers.created", 1),)
+_COMPLETED = (("vusers.completed", 1), ("vusers.failed", 0))  # the second exists in every report
 
 
 @dataclass(slots=True)
@@ -144,16 +146,15 @@ class Runner:
 
     async def _live(self, arrival: Arrival) -> None:
         recorder, began = self._recorder, self._clock()
-        recorder.observe("vusers.start_lag", max(0.0, began - self._start - arrival.at) * 1000)
+        lag = max(0.0, began - self._start - arrival.at) * 1000
         try:
             newcomer = self._cast.welcome()
         except Exception as error:  # noqa: BLE001 - no scenario can be picked with this data: it must be seen
-            recorder.count("vusers.created")
+            recorder.note(_CREATED, "vusers.start_lag", lag)
             self._fail(error)
             return
         newcomer.user.due = self._start + arrival.at
-        recorder.count(newcomer.created_by_name)
-        recorder.count("vusers.created")
+        recorder.note(((newcomer.created_by_name, 1), *_CREATED), "vusers.start_lag", lag)
         try:
             await newcomer.steps(newcomer.user)
         except asyncio.CancelledError:
@@ -163,9 +164,7 @@ class Runner:
             self._fail(error)
         else:
             self.counts.completed += 1
-            recorder.count("vusers.completed")
-            recorder.count("vusers.failed", 0)
-            recorder.observe("vusers.session_length", (self._clock() - began) * 1000)
+            recorder.note(_COMPLETED, "vusers.session_length", (self._clock() - began) * 1000)
         finally:
             newcomer.user.leave()
 

@@ -24,7 +24,7 @@ from grapeshot_worker.traffic.wire.deadlines import Deadlines
 from grapeshot_worker.traffic.wire.network_errors import NetworkError, name_of, parser_fault
 from grapeshot_worker.traffic.wire.pending import HeadOverflow, Pending, Stock
 from grapeshot_worker.traffic.wire.proxy import Proxies, Proxy, connect_head, through_proxy
-from grapeshot_worker.traffic.wire.resolver import Resolver
+from grapeshot_worker.traffic.wire.resolver import Resolver, is_address
 from grapeshot_worker.traffic.wire.secure import secured
 from grapeshot_worker.traffic.wire.tls import client_context
 from grapeshot_worker.traffic.wire.url import Origin
@@ -192,26 +192,34 @@ class Connection(asyncio.Protocol):
     # ---- how an exchange ends ----
 
     def _take(self, pending: Pending, head: Head, body: bytes) -> None:
-        """End the exchange with a whole response; the pending and its parser know nothing of it."""
-        now = pending.clock()
+        # As `_finish`, for a whole response of which the parser has seen nothing: the pending is as good as new.
+        now, future, stock = pending.clock(), pending.future, self._stock
         response = Response(head, body, pending.started, pending.written or now, now, now)
-        future, whole = pending.future, not pending.unsent
-        self._stock.take_back_unused(pending)
-        self._deliver(response, future, whole)
+        if self.opening is not None:
+            response.opening, self.opening = self.opening, None
+        self._pending = None
+        if pending.unsent:
+            pending.unsent = 0
+            self.close()
+        else:
+            self.reusable = True
+        stock.deadlines.under_way.discard(pending)
+        pending.connection = pending.future = None
+        pending.written = 0.0
+        stock.spares.append(pending)
+        if future is not None and not future.done():
+            future.set_result(response)
 
     def _finish(self, pending: Pending, last: bytes = b"") -> None:
         future, response = pending.future, pending.arrived
         assert response is not None
+        if self.opening is not None:
+            response.opening, self.opening = self.opening, None
         reusable = pending.keep_alive and not pending.excess and not pending.unsent
         if reusable and pending.head_bytes == len(last) and not pending.is_head:
             self._stock.heads.learn(last, response)
-        self._stock.take_back(pending)
-        self._deliver(response, future, reusable)
-
-    def _deliver(self, response: Response, future: asyncio.Future[Response] | None, reusable: bool) -> None:
         self._pending = None
-        if self.opening is not None:
-            response.opening, self.opening = self.opening, None
+        self._stock.take_back(pending)
         if reusable:
             self.reusable = True
         else:
@@ -314,7 +322,7 @@ class Connector:
         proxy = self._proxies.for_origin(origin)
         began = self._clock()
         host, port = (proxy.host, proxy.port) if proxy else (origin.host, origin.port)
-        addresses = await self._resolver.resolve(host)
+        addresses = (host,) if is_address(host) else await self._resolver.resolve(host)
         resolved = self._clock()
         connection = await self._reach(addresses, port, self._maker(origin, proxy, loop))
         reached = secured = self._clock()

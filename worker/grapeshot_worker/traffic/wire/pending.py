@@ -64,14 +64,6 @@ class Stock:
             pending.renew()
         self.spares.append(pending)
 
-    def take_back_unused(self, pending: Pending) -> None:
-        """Make `pending` ready for its next exchange, when its parser has seen nothing of this one."""
-        self.deadlines.under_way.discard(pending)
-        pending.connection = pending.future = None
-        pending.written = 0.0
-        pending.unsent = 0
-        self.spares.append(pending)
-
 
 class Pending:
     """The state of one exchange; `written` is 0 until the request has left, `answered` until the head begins."""

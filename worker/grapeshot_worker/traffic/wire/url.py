@@ -20,8 +20,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"(https?):[/\\]{2,}([^/\\?#]*)([^#]*)", re.IGNORECASE)
 # A character that has to be encoded somewhere, or a segment that begins with a dot (perhaps written %2e).
 _UNUSUAL = re.compile(r"[^!$-&(-;=?-\[\]_a-z~|]|/(?:\.|%2e)", re.IGNORECASE)
-# Said the other way round, and a little too strict, which is faster: all of them ordinary, and no such segment.
-_USUAL = re.compile(r"[!$-&(-;=?-\[\]_a-z~|]*")
+_PLAIN = re.compile(r"[!$&(-\-/-;=?-\[\]_a-z~|]*")  # without those that might be unusual: no dot, no %
 _PATH_SAFE = "!$%&'()*+,-./:;=@[]^_|~"
 _QUERY_SAFE = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:\s<>^|%\"{}`\\]+))(?::([0-9]{0,5}))?\Z", re.IGNORECASE)
@@ -48,7 +47,7 @@ def split_url(url: str) -> tuple[Origin, str, str]:
     """Do what `parse_url` does, for the request path: few hosts, any number of paths."""
     end = url.find("/", 8)
     known = _authorities.get(url[:end])
-    if known is not None and "/." not in url and "/%" not in url and _USUAL.fullmatch(url, end):
+    if known is not None and (_PLAIN.fullmatch(url, end) or not _UNUSUAL.search(url, end)):
         return known[0], url[end:], known[1]
     parsed = parse_url(url)
     if end > 0 and len(_authorities) < _AUTHORITIES_KEPT and _PLAIN_AUTHORITY.fullmatch(url, 0, end):
