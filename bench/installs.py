@@ -62,19 +62,20 @@ def find(name: str) -> str | None:
 def install_missing() -> None:
     """Install what isn't found; what can't be installed is told in a line, and the run goes on without it."""
     FOLDER.mkdir(exist_ok=True)
-    for name, install in INSTALLS.items():
-        if find(name) is None and (fault := _install(install)):
+    for name, missing in INSTALLS.items():
+        if find(name) is None and (fault := install(missing)):
             sys.stderr.write(f"{name} could not be installed, going on without it: {fault}\n")
 
 
-def _install(install: Install) -> str | None:
-    for command in install.commands:
+def install(missing: Install) -> str | None:
+    """Run an installation's commands; give what went wrong, in a line."""
+    for command in missing.commands:
         if shutil.which(command[0]) is None:
             return f"{command[0]} is not installed"
         try:
             done = subprocess.run(
                 command,
-                env={**os.environ, **install.environment},
+                env={**os.environ, **missing.environment},
                 stdout=sys.stderr,  # the tables have standard output
                 stderr=subprocess.PIPE,
                 text=True,

@@ -2,9 +2,13 @@
 
     python bench/lateness.py [--part 0.25 --part 0.5 …] [--seconds 8]
 
-nginx runs pinned to one core, the engine process to another. Users make one request each, over a new connection.
-What the engine can do is found first: a burst of users who are all due at once, and how long it takes. Then they come
-at each part of that rate. Lateness and books are what the report says; requests are counted by nginx.
+nginx runs pinned to one core; the engine process and the launcher where the system likes. Users make one request each,
+over a new connection. What the engine can do is found first: more users than it can serve are due within a second, and
+it takes what it takes. Then they come at each part of that rate. Lateness and books are what the report says; requests
+are counted by nginx.
+
+Before and after each load, a process that only keeps time, and takes as much CPU time for each user, tells how late
+the machine makes it; the larger p99 of the two stands in the table.
 """
 
 from __future__ import annotations
@@ -27,17 +31,10 @@ from grapeshot_worker.metrics.sketch import Sketch
 BURST = 12_000  # users in a second: no engine process keeps up
 LIMIT = 60.0  # seconds a run may take beyond its load
 COLUMNS = (
-    "part",
-    "users/s",
-    "p50",
-    "p99",
-    "p99.9",
-    "max",
-    "planned",
-    "started",
-    "requests at nginx",
-    "verdict",
+    *("part", "users/s", "p50", "p99", "the machine's own p99", "p99.9", "max"),
+    *("planned", "started", "requests at nginx", "verdict"),
 )
+TESTS = Path(__file__).parent.parent / "tests"
 
 
 @dataclass(frozen=True)
@@ -48,23 +45,34 @@ class Load:
     requests: int
 
     @property
-    def rate(self) -> float:
-        """Users a second, from the first measurement to the last."""
+    def seconds(self) -> float:
+        """From the first measurement to the last."""
         aggregate = self.report["aggregate"]
-        return float(self.started / (aggregate["lastMetricAt"] - aggregate["firstMetricAt"]) * 1000)
+        return float(aggregate["lastMetricAt"] - aggregate["firstMetricAt"]) / 1000
 
     @property
     def started(self) -> int:
         return int(self.report["grapeshot"]["books"]["started"])
 
-    def row(self, part: float, rate: int) -> list[str]:
-        """Give a row of the table; lateness in ms."""
+    @property
+    def cpu_of_a_user(self) -> float:
+        """CPU seconds that the engine process takes for each."""
+        (worker,) = self.report["grapeshot"]["workers"]
+        return float(worker["cpu"]) * self.seconds / self.started
+
+    def row(self, part: float, rate: int, own: float) -> list[str]:
+        """Give a row of the table; lateness in ms, `own` the machine's."""
         ours = self.report["grapeshot"]
         lag = Sketch.from_json(ours["sketches"]["vusers.start_lag"])
-        late = [*(lag.quantile(q) for q in (0.5, 0.99, 0.999)), lag.max]
-        planned = ours["books"]["planned"]
-        counts = [f"{number:,}" for number in (planned, self.started, self.requests)]
+        late = (lag.quantile(0.5), lag.quantile(0.99), own, lag.quantile(0.999), lag.max)
+        counts = [f"{number:,}" for number in (ours["books"]["planned"], self.started, self.requests)]
         return [f"{part:.0%}", f"{rate:,}", *(f"{ms:.2f}" for ms in late), *counts, ours["verdict"]]
+
+
+def machine_s_own(rate: float, busy: float) -> float:
+    """Measure how late (p99, ms) the machine makes a process that does nothing else than to come in time."""
+    command = [sys.executable, str(TESTS / "timekeeper.py"), *map(str, (rate, 1, busy, 0.99))]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, timeout=LIMIT).stdout)
 
 
 def measure(server: nginx.Nginx, folder: Path, phase: dict[str, float]) -> Load:
@@ -75,7 +83,7 @@ def measure(server: nginx.Nginx, folder: Path, phase: dict[str, float]) -> Load:
     script.write_text(json.dumps({"config": config, "scenarios": [{"flow": flow}]}), encoding="utf-8")
     before = server.counters().requests
     program = str(Path(sys.executable).with_name("grapeshot"))
-    command = [*pin(0), program, "run", str(script), "-q", "--workers", "1", "-o", str(out)]
+    command = [program, "run", str(script), "-q", "--workers", "1", "-o", str(out)]
     # A run whose generator was late is `invalid` and says so by its exit code: a result like any other.
     subprocess.run(command, timeout=phase["duration"] + LIMIT, check=False, stdout=subprocess.DEVNULL)
     return Load(json.loads(out.read_text(encoding="utf-8")), server.counters().requests - before - 1)
@@ -94,13 +102,16 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="grapeshot-bench-") as name,
         nginx.running(Path(name), pin(1)) as server,
     ):
-        capacity = measure(server, Path(name), {"duration": 1, "arrivalCount": BURST}).rate
+        burst = measure(server, Path(name), {"duration": 1, "arrivalCount": BURST})
+        capacity, busy = burst.started / burst.seconds, burst.cpu_of_a_user
         print(f"Capacity: {capacity:,.0f} users/s. Lateness in ms:\n")
         print(f"| {' | '.join(COLUMNS)} |\n| {' | '.join(['---', *['---:'] * (len(COLUMNS) - 1)])} |")
         for part in chosen.part or (0.25, 0.5, 0.75):
             rate = round(capacity * part)
+            before = machine_s_own(rate, busy)
             load = measure(server, Path(name), {"duration": chosen.seconds, "arrivalRate": rate})
-            print(f"| {' | '.join(load.row(part, rate))} |", flush=True)
+            own = max(before, machine_s_own(rate, busy))
+            print(f"| {' | '.join(load.row(part, rate, own))} |", flush=True)
 
 
 if __name__ == "__main__":

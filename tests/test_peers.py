@@ -13,6 +13,7 @@ import peers
 import pytest
 import scenarios
 import table
+from installs import Install, install
 from peers import Peer
 from scenarios import SCENARIOS, Scenario
 
@@ -86,3 +87,16 @@ def test_the_tables_are_as_their_examples_show() -> None:
     done = doctest.testmod(table)
 
     assert (done.failed, done.attempted) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        (["no-such-program", "install"], "no-such-program is not installed"),
+        (["sh", "-c", "echo one >&2; echo two >&2; exit 3"], "sh ended with exit code 3 (two)"),
+        (["sh", "-c", "exit 0"], None),
+    ],
+)
+def test_what_cannot_be_installed_is_told_in_a_line(command: list[str], fault: str | None) -> None:
+    """And nothing is raised: the others are compared without it."""
+    assert install(Install("bin/client", [command])) == fault

@@ -6,8 +6,6 @@ against the same target, so the load is half of it on any machine, however busy.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from grapeshot_worker.traffic.runner import EARLY
 from measured import Measured, best, best_way, idling, recording, running
 from target import Record
+from timekeeper import machine_s_own
 
 LATE = 2.0  # ms: the limit, beyond what the machine does to a process that does nothing but keep time
 ONE_REQUEST = "scenarios: [ { flow: [ { get: { url: /health } } ] } ]"
@@ -38,31 +37,7 @@ def capacity(folder: Path) -> tuple[float, float]:
     return len(moments) / seconds, worker["cpu"] * seconds / len(moments)
 
 
-# Keeps time as an engine would that takes no time: sleeps until each moment, then keeps the processor busy for as long
-# as a user takes, and tells its lateness in ms at each of the quantiles.
-TIMEKEEPER = """
-import sys, time
-rate, seconds, busy, *quantiles = map(float, sys.argv[1:])
-clock, late = time.perf_counter, []
-start = clock()
-for k in range(1, int(rate * seconds) + 1):
-    due = start + k / rate
-    while (now := clock()) < due:
-        time.sleep(due - now)
-    late.append(now - due)
-    until = time.process_time() + busy
-    while time.process_time() < until:
-        pass
-print(*(sorted(late)[int(q * (len(late) - 1))] * 1000 for q in quantiles))
-"""
 LATENESS = (0.5, 0.9, 0.99)
-
-
-def machine_s_own(rate: float, busy: float) -> list[float]:
-    """Measure by how many ms this machine, as busy as it is, makes the timekeeper late, at LATENESS."""
-    command = [sys.executable, "-c", TIMEKEEPER, *map(str, (rate, 1, busy, *LATENESS))]
-    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50).stdout
-    return [float(word) for word in output.split()]
 
 
 def test_at_half_of_capacity_users_come_on_time_and_none_is_lost(tmp_path: Path) -> None:
@@ -74,10 +49,10 @@ def test_at_half_of_capacity_users_come_on_time_and_none_is_lost(tmp_path: Path)
     def attempt() -> tuple[None, float]:
         most, busy = capacity(tmp_path)
         rate = round(most / 2)
-        before = machine_s_own(rate, busy)
+        before = machine_s_own(rate, busy, LATENESS)
         measured, record = load(tmp_path, f"{{ duration: 2, arrivalRate: {rate} }}")
         books, lag = measured.books, measured.sketch("vusers.start_lag")
-        own = map(max, before, machine_s_own(rate, busy))
+        own = map(max, before, machine_s_own(rate, busy, LATENESS))
         came, completed = len(record.of("/health")), measured.counters["vusers.completed"]
         assert books["planned"] == books["started"] == completed == came == lag.count >= 2 * rate
         assert books["balanced"]

@@ -226,6 +226,9 @@ def test_of_very_many_workers_each_sends_a_window_once(tmp_path: Path) -> None:
 
         stage.cloud.on_message = note
         stage.play()
+        told = sum(period.counters["http.requests"] for period in stage.final.periods)
+        assert requests(stage.cloud) == told > 80
+        assert numbers_are_whole(stage.cloud)
 
     assert [len(moments) for moments in sent.values()] == [4, 4]
     assert all(6.0 <= moment % 10 < 6.5 for moment in sent[0])

@@ -20,7 +20,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 
 from grapeshot_worker.script.model import HttpSettings
 from grapeshot_worker.traffic.response import Head, Opening, Response
-from grapeshot_worker.traffic.wire.deadlines import Deadlines
+from grapeshot_worker.traffic.wire.deadlines import Attempt, Deadlines
 from grapeshot_worker.traffic.wire.network_errors import NetworkError, name_of, parser_fault
 from grapeshot_worker.traffic.wire.pending import HeadOverflow, Pending, Stock
 from grapeshot_worker.traffic.wire.proxy import Proxies, Proxy, connect_head, through_proxy
@@ -293,8 +293,7 @@ class Connector:
         self._directory = directory
         self._tls = settings.tls
         self._server_name = str(settings.tls.get("servername") or "")
-        configured = settings.timeout
-        self.silence_timeout = max(SILENCE_TIMEOUT, configured or 0.0)
+        self.silence_timeout = max(SILENCE_TIMEOUT, settings.timeout or 0.0)
         self._clock = clock
         self._proxies = Proxies(self._environ)
         self._resolver = resolver or Resolver(clock=clock)
@@ -309,15 +308,21 @@ class Connector:
     async def connect(self, origin: Origin, *, timeout: float | None = None) -> Connection:
         """Open a connection; NetworkError. `timeout`: seconds for each of TCP (with the name) and TLS."""
         seconds = timeout if timeout is not None else self.silence_timeout
+        attempt = Attempt(self._clock() + seconds)
+        self.deadlines.watch(attempt)
         try:
-            async with asyncio.timeout(seconds) as limit:
-                return await self._open(origin, seconds, limit)
-        except TimeoutError as error:  # the system's ETIMEDOUT is one too
-            raise NetworkError(name_of(error) if error.errno else "ERR_SOCKET_TIMEOUT") from None
+            return await self._open(origin, seconds, attempt)
+        except asyncio.CancelledError:
+            if not attempt.end():
+                raise
+            raise NetworkError("ERR_SOCKET_TIMEOUT") from None
         except OSError as error:
             raise NetworkError(name_of(error)) from error
+        finally:
+            self.deadlines.under_way.discard(attempt)
+            attempt.end()
 
-    async def _open(self, origin: Origin, seconds: float, limit: asyncio.Timeout) -> Connection:
+    async def _open(self, origin: Origin, seconds: float, limit: Attempt) -> Connection:
         loop = asyncio.get_running_loop()
         proxy = self._proxies.for_origin(origin)
         began = self._clock()
@@ -328,7 +333,7 @@ class Connector:
         reached = secured = self._clock()
         if origin.scheme == "https":
             try:
-                limit.reschedule(loop.time() + seconds)
+                limit.late_at = self._clock() + seconds
                 if proxy is not None:
                     await _open_tunnel(connection, proxy, seconds)
                 await self._secure(connection)
@@ -357,9 +362,7 @@ class Connector:
                 async with asyncio.timeout(NEXT_ADDRESS):
                     return (await loop.create_connection(make, address, port))[1]
             except OSError as error:
-                first_error = first_error or (
-                    error if error.errno else TimeoutError(110, "connect timed out")
-                )
+                first_error = first_error or (error if error.errno else TimeoutError(110, "timed out"))
         try:
             return (await loop.create_connection(make, addresses[-1], port))[1]
         except OSError as error:
