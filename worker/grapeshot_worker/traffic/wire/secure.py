@@ -2,9 +2,9 @@
 
 Leaves to others: certificates and versions (tls), the limit in time (connection), the names of faults (network_errors).
 
-The event loop's own TLS can do more than a load tester needs and takes as much time as all the rest of a request. Here
-a piece that comes is decrypted and handed on in one call, a request is encrypted and leaves in one, and nothing is
-asked of OpenSSL that is known already: when it has given a record's text and no byte waits, there is none left.
+The event loop's own TLS has 256 kB of buffer for each connection, which long responses fill for good. Here a piece that
+comes is decrypted and handed on in one call, a request is encrypted and leaves in one, and nothing is asked of OpenSSL
+that is known already: when it has given a record's text and no byte waits, there is none left.
 
 The buffers grow with what is put into them and never shrink, so they are given a little at a time: a parked user's
 connection is as small as OpenSSL lets it be. For the same reason a long body is encrypted only as fast as it leaves.
