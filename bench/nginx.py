@@ -30,7 +30,7 @@ worker_processes 1;
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
-events {{ worker_connections 32768; multi_accept on; }}
+events {{ worker_connections 16384; multi_accept on; }}
 http {{
   access_log off;
   keepalive_requests 1000000000;
