@@ -17,8 +17,11 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import mul, truediv
 from typing import Any, Final
 
 ACCURACY: Final = 0.01
@@ -55,6 +58,44 @@ def bucket_value(index: int) -> float:
     return 2 * math.pow(GAMMA, index) / (GAMMA + 1)
 
 
+def _total(values: Mapping[float, int]) -> float:
+    try:
+        return math.fsum(map(mul, values, values.values()))
+    except (OverflowError, ValueError):  # infinite ones, which are refused by name
+        return math.nan
+
+
+def _count(values: Mapping[float, int]) -> dict[int, int]:
+    """Count positive values by bucket, all of it in C: a process that is busy with this starts no users."""
+    indices = map(math.ceil, map(truediv, map(math.log, values), repeat(_LOG_GAMMA)))
+    if max(values.values()) == 1:
+        return dict(Counter(indices))
+    bins: dict[int, int] = {}
+    for index, times in zip(indices, values.values(), strict=True):
+        bins[index] = bins.get(index, 0) + times
+    return bins
+
+
+def _sorted_out(values: Mapping[float, int]) -> tuple[dict[int, int], dict[int, int], int]:
+    """Count values of any sign by bucket, and zeros; ValueError for what can't be measured."""
+    bins: dict[int, int] = {}
+    negative_bins: dict[int, int] = {}
+    zeros = 0
+    for value, times in values.items():
+        size = abs(value)
+        if not size <= LARGEST:  # also refuses NaN
+            raise ValueError(f"{value!r} can't be measured: not a finite number below {LARGEST:g}")
+        if times < 1:
+            raise ValueError(f"{value!r} was measured {times} times")
+        if size < SMALLEST:
+            zeros += times
+        else:
+            side = bins if value > 0 else negative_bins
+            index = bucket_index(size)
+            side[index] = side.get(index, 0) + times
+    return bins, negative_bins, zeros
+
+
 def half_up(value: float, decimals: int = 0) -> float:
     """Round half up, as JavaScript's Math.round does; a whole result is an int, to print without `.0`.
 
@@ -82,31 +123,21 @@ class Sketch:
     @staticmethod
     def of(values: Mapping[float, int]) -> Sketch:
         """Make a sketch of value → how often; ValueError for what is not a finite number below 1e300."""
-        bins: dict[int, int] = {}
-        negative_bins: dict[int, int] = {}
-        zeros = 0
-        for value, times in values.items():
-            size = abs(value)
-            if not size <= LARGEST:  # also refuses NaN
-                raise ValueError(f"{value!r} can't be measured: not a finite number below {LARGEST:g}")
-            if times < 1:
-                raise ValueError(f"{value!r} was measured {times} times")
-            if size < SMALLEST:
-                zeros += times
-            else:
-                side = bins if value > 0 else negative_bins
-                index = bucket_index(size)
-                side[index] = side.get(index, 0) + times
         if not values:
             return Sketch()
+        lowest, highest, total = min(values), max(values), _total(values)
+        if lowest >= SMALLEST and highest <= LARGEST and not math.isnan(total) and min(values.values()) > 0:
+            bins, negative_bins, zeros = _count(values), dict[int, int](), 0
+        else:
+            bins, negative_bins, zeros = _sorted_out(values)
         return Sketch(
             bins=bins,
             negative_bins=negative_bins,
             zeros=zeros,
             count=sum(values.values()),
-            sum=math.fsum(value * times for value, times in values.items()),
-            min=float(min(values)),
-            max=float(max(values)),
+            sum=total,
+            min=float(lowest),
+            max=float(highest),
         )
 
     def merge(self, other: Sketch) -> Sketch:
