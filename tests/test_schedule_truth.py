@@ -72,7 +72,7 @@ def test_a_ramp_s_arrivals_are_those_of_the_plan(tmp_path: Path) -> None:
         came = [each.received - measured.start for each in record.of("/health")]
         assert measured.books["planned"] == measured.books["started"] == len(came) == sum(seconds)
         late = [(moment - planned) * 1000 for moment, planned in zip(sorted(came), plan, strict=True)]
-        assert min(late) >= -EARLY - 1  # the start is told in whole milliseconds
+        assert min(late) >= -EARLY * 1000 - 1  # the start is told in whole milliseconds
         return None, max(late) - measured.sketch("vusers.start_lag").max
 
     best_way(attempt)
