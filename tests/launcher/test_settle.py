@@ -63,7 +63,7 @@ def settled(
 
 
 def users(collector: Collector) -> int:
-    return sum(period.counters["vusers.created"] for period in collector.periods())
+    return sum(period.counters.get("vusers.created", 0) for period in collector.periods())
 
 
 def missing(collector: Collector) -> list[int]:
