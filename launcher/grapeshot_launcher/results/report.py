@@ -77,3 +77,4 @@ class Report:
     comparison: Comparison | None = None  # with an earlier run, where one was given
     regions: tuple[RegionPart, ...] = ()  # its parts, where its workers were in several
     abort: Abort | None = None  # why the load was ended before its time, if its own checks did
+    quoted: bool = False  # its percentiles are another tool's: there are no sketches to merge or draw

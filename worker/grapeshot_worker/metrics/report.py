@@ -40,7 +40,7 @@ class Totals:
     @staticmethod
     def of_window(period: Period) -> Totals:
         """Give one window alone, its rates computed."""
-        return Totals.of((period,))
+        return _totals(period, _rates_a_second(period.rates))
 
     @property
     def first_at(self) -> float | None:
