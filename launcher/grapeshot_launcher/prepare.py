@@ -16,6 +16,7 @@ from pathlib import Path
 from grapeshot_launcher.errors import BaselineRefused, OutputRefused, SettingsRefused
 from grapeshot_launcher.options import RunOptions
 from grapeshot_launcher.results.earlier import EarlierRun, read_earlier
+from grapeshot_launcher.results.redacted import redacted_script
 from grapeshot_worker.arrivals import planned
 from grapeshot_worker.errors import Problem
 from grapeshot_worker.languages import fault_finder
@@ -53,6 +54,7 @@ class Test:
     regions: tuple[str, ...] = ()  # of AWS where workers run, who take turns; none on one's own machine
     thresholds: tuple[Check, ...] = ()  # beyond the script's own checks
     baseline: EarlierRun | None = None  # to compare with
+    shown: str | None = None  # the script's text for the report, without its secrets
 
     def assignments(
         self, part: Part, variables: Mapping[str, object], *, generation: int = 0
@@ -126,6 +128,7 @@ def prepare(options: RunOptions, *, environ: Mapping[str, str], now: datetime, c
         report=report,
         thresholds=thresholds,
         baseline=baseline,
+        shown=redacted_script(_read(options.script), options.script),
     )
 
 

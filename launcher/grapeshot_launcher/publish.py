@@ -158,6 +158,7 @@ def _settings(test: Test, facts: Mapping[str, Any]) -> dict[str, Any]:
         "workers": test.workers,
         "name": test.options.name,
         "phases": phases_told(test.script.phases, copies=test.workers if test.copies else 1),
+        **({"source": test.shown} if test.shown else {}),
         **facts,
     }
 

@@ -25,7 +25,9 @@ def test_the_numbers_of_many_workers_add_up(crowd: Crowd) -> None:
 
     users = CROWD * USERS_EACH
     merged = told.report["aggregate"]["counters"]
-    created = {last.index: sum(p.counters.get("vusers.created", 0) for p in last.periods) for last in told.left}
+    created = {
+        last.index: sum(p.counters.get("vusers.created", 0) for p in last.periods) for last in told.left
+    }
     assert told.code == 0, told.out + told.err
     assert created == dict.fromkeys(range(CROWD), USERS_EACH)
     assert merged["vusers.created"] == merged["vusers.completed"] == merged["http.codes.200"] == users

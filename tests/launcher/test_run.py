@@ -15,6 +15,7 @@ from signal import Signals
 from typing import Any
 
 import pytest
+import yaml
 
 from crew_on_paper import NEVER, PaperPlatform, PaperWorker, Said, failed, finished, progress, ready
 from grapeshot_launcher.crew import Inbox, Signalled
@@ -739,6 +740,17 @@ def test_thresholds_that_cannot_be_read_are_refused_together() -> None:
 
     assert refused.value.message.count("can't be read") == 2
     assert "http.response_time.p99 < 200" in refused.value.remedy
+
+
+def test_the_report_shows_the_script_without_its_secrets(tmp_path: Path) -> None:
+    """The text lies beside the settings, so a page can show what was run."""
+    script = SCRIPT.replace("config:", "config:\n  variables: {apiKey: hush}", 1)
+    told = run(tmp_path, script=script, output=str(tmp_path / "report.json"))
+
+    assert told.report is not None
+    shown = yaml.safe_load(told.report["grapeshot"]["settings"]["source"])
+    assert shown["config"]["variables"] == {"apiKey": "…"}
+    assert shown["scenarios"] == yaml.safe_load(SCRIPT)["scenarios"]
 
 
 def test_the_target_s_login_is_not_in_the_report(tmp_path: Path) -> None:
