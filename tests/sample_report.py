@@ -31,7 +31,7 @@ def window(number: int, *, requests: int = 100, failing: int = 0, time: float = 
             "vusers.completed": requests,
             "vusers.failed": 0,
         },
-        rates={"http.request_rate": RateCount(requests, start, start + 9_999.0)},
+        rates={"http.request_rate": RateCount(requests, float(start), start + 9_999.0)},
         sketches={"http.response_time": Sketch.of({time: requests * 9 // 10, 3 * time: requests // 10})},
         first_counter_at=float(start),
         last_counter_at=start + 10_000.0,

@@ -18,6 +18,10 @@ class BaselineRefused(GrapeshotError):
     """The file of `--baseline` is no report that a run could be compared with; found before any load is made."""
 
 
+class ReportRefused(GrapeshotError):
+    """A file is no report, or it can't be used for what was asked."""
+
+
 class WorkerFailed(GrapeshotError):
     """A worker could not start, or not in time; `workers` are the indices of those known to be at fault."""
 

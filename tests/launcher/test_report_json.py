@@ -73,9 +73,18 @@ def read(periods: tuple[Period, ...] = PERIODS) -> dict[str, Any]:
 @pytest.mark.parametrize("periods", [PERIODS, ()])
 def test_written_in_parts_it_is_the_same_file(periods: tuple[Period, ...]) -> None:
     """A day-long run's file is never whole in memory; it reads as if it were."""
-    whole = json.dumps(report_object(report(periods)), indent=2, ensure_ascii=False)
+    assert json.loads(report_file(report(periods))) == json.loads(json.dumps(report_object(report(periods))))
 
-    assert report_file(report(periods)) == (whole + "\n").encode("utf-8", "backslashreplace")
+
+def test_it_is_indented_but_for_its_periods() -> None:
+    """Those have a line each, as the workers tell them."""
+    lines = report_file(report()).decode().splitlines()
+    start = lines.index('    "periods": [')
+
+    assert [
+        Period.from_json(json.loads(line.strip().rstrip(","))).start for line in lines[start + 1 : -3]
+    ] == [period.start for period in PERIODS]
+    assert lines[-3:] == ["    ]", "  }", "}"]
 
 
 def test_the_keys_and_their_order() -> None:

@@ -35,13 +35,15 @@ CLOCK_LIMIT: Final = 1.0  # s
 _LESS_LOAD: Final = "use more workers (--workers), or a lower rate"
 
 Stopped = Literal["interrupted", "terminated", "asked"]
+# `judge` gives the first four. A run under way has none yet, and of another tool's run none is known.
+Kind = Literal["pass", "fail", "invalid", "stopped", "running", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """The outcome, why, and what the process exits with."""
 
-    kind: Literal["pass", "fail", "invalid", "stopped"]
+    kind: Kind
     exit_code: int
     reasons: tuple[str, ...] = ()
 

@@ -3,8 +3,9 @@
 Leaves to others: writing it, and where.
 
 `aggregate` and `intermediate` have the reference's keys in the reference's order, so what reads its files reads these.
-Everything it has no word for stands under `grapeshot`, last: the verdict, the books, the workers, the checks, and the
-sketches of the whole, so that files can be merged later without losing accuracy (percentiles can't be averaged).
+Everything it has no word for stands under `grapeshot`, last: the verdict, the books, the workers, the checks, the
+sketches of the whole, and all periods as the workers tell them, a line each: so files can be read back and merged
+without losing accuracy (percentiles can't be averaged).
 `schema` is raised when a key of ours changes its meaning.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from grapeshot_launcher.results.abort import Abort
@@ -41,15 +42,41 @@ def report_parts(report: Report) -> Iterator[bytes]:
     yield b'{\n  "aggregate": ' + _indented(aggregate(report.totals), 1) + b',\n  "intermediate": ['
     for number, period in enumerate(report.periods):
         yield (b",\n    " if number else b"\n    ") + _indented(intermediate(period), 2)
-    yield (
-        (b"\n  " if report.periods else b"") + b'],\n  "grapeshot": ' + _indented(_ours(report), 1) + b"\n}\n"
-    )
+    yield (b"\n  " if report.periods else b"") + b'],\n  "grapeshot": '
+    ours = _indented(_ours(report), 1)
+    if report.quoted:
+        yield ours + b"\n}\n"
+        return
+    yield ours.removesuffix(b"\n  }") + b',\n    "periods": ['
+    for number, period in enumerate(report.periods):
+        yield (b",\n      " if number else b"\n      ") + _encoded(
+            json.dumps(period.to_json(), ensure_ascii=False)
+        )
+    yield (b"\n    " if report.periods else b"") + b"]\n  }\n}\n"
 
 
 def _indented(value: dict[str, Any], depth: int) -> bytes:
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    # Half a surrogate pair has no UTF-8; the escape of it is what JSON calls it.
-    return text.replace("\n", "\n" + "  " * depth).encode("utf-8", "backslashreplace")
+    return _encoded(text.replace("\n", "\n" + "  " * depth))
+
+
+def _line(period: Period) -> bytes:
+    return _encoded(json.dumps(_sorted(period).to_json(), ensure_ascii=False, allow_nan=False))
+
+
+def _sorted(period: Period) -> Period:
+    """Put names in order: which worker spoke first is to make no difference."""
+    return replace(
+        period,
+        counters=dict(sorted(period.counters.items())),
+        rates=dict(sorted(period.rates.items())),
+        sketches=dict(sorted(period.sketches.items())),
+    )
+
+
+def _encoded(text: str) -> bytes:
+    """Write half a surrogate pair, which has no UTF-8, as the escape that JSON has for it."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def report_object(report: Report) -> dict[str, Any]:
@@ -57,7 +84,12 @@ def report_object(report: Report) -> dict[str, Any]:
     return {
         "aggregate": aggregate(report.totals),
         "intermediate": [intermediate(period) for period in report.periods],
-        "grapeshot": _ours(report),
+        "grapeshot": {
+            **_ours(report),
+            **(
+                {} if report.quoted else {"periods": [_sorted(period).to_json() for period in report.periods]}
+            ),
+        },
     }
 
 
@@ -111,12 +143,15 @@ def _ours(report: Report) -> dict[str, Any]:
         "comparison": _comparison(report.comparison) if report.comparison else None,
         "warnings": list(report.warnings),
         "settings": dict(report.settings),
-        "sketches": _sketches(report.totals),
+        **_sketches(report, report.totals),
     }
 
 
-def _sketches(totals: Totals) -> dict[str, Any]:
-    return {name: sketch.to_json() for name, sketch in totals.sketches.items()}
+def _sketches(report: Report, totals: Totals) -> dict[str, Any]:
+    """Give the sketches; of quoted percentiles there are none."""
+    if report.quoted:
+        return {}
+    return {"sketches": {name: sketch.to_json() for name, sketch in sorted(totals.sketches.items())}}
 
 
 def _abort(abort: Abort) -> dict[str, Any]:
@@ -139,6 +174,7 @@ def _books(books: Books, where: Mapping[int, str]) -> dict[str, Any]:
                 "completed": row.completed,
                 "failed": row.failed,
                 "cut": row.cut,
+                "finished": row.finished,
             }
             for row in books.rows
         ],
@@ -171,7 +207,7 @@ def _region(report: Report, part: RegionPart) -> dict[str, Any]:
         "cut": users.cut,
         "costUsd": region_cost(report, part.region),
         **_metrics(part.totals),
-        "sketches": _sketches(part.totals),
+        **_sketches(report, part.totals),
     }
 
 

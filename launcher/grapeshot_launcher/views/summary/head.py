@@ -16,8 +16,22 @@ from grapeshot_launcher.views.summary.numbers import count, duration, moment, th
 from grapeshot_launcher.views.summary.tables import bullets, fold, joined, paragraph
 
 OPEN_REASONS: Final = 8
-ICONS: Final = {"pass": "✅", "fail": "❌", "invalid": "⚠️", "stopped": "🛑"}
-WORDS: Final = {"pass": "Passed", "fail": "Failed", "invalid": "Invalid", "stopped": "Stopped"}
+ICONS: Final = {
+    "pass": "✅",
+    "fail": "❌",
+    "invalid": "⚠️",
+    "stopped": "🛑",
+    "running": "⏳",
+    "unknown": "❔",
+}
+WORDS: Final = {
+    "pass": "Passed",
+    "fail": "Failed",
+    "invalid": "Invalid",
+    "stopped": "Stopped",
+    "running": "Running",
+    "unknown": "No verdict",
+}
 
 
 def heading(report: Report) -> str:
@@ -40,6 +54,10 @@ def sentence(report: Report) -> str:
             return f"the numbers can't be trusted{_culprits(report)}"
         case "stopped":
             return "the run was ended before its load was made"
+        case "running":
+            return "the load is being made"
+        case "unknown":
+            return "the file tells none"
 
 
 def _passed(report: Report) -> str:
