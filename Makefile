@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 REQUIREMENTS := worker/requirements.txt launcher/requirements.txt tests/requirements.txt
 
 .PHONY: setup demo test test-image test-crowd test-faults lint lint-python lint-workflows lint-image lint-infra format
-.PHONY: bench bench-intake bench-startup lock clean
+.PHONY: bench bench-intake bench-startup charts lock clean
 
 setup: $(STAMP)
 
@@ -77,6 +77,10 @@ bench-intake: setup
 # The CPU time that processes take until they are of use; a quarter of a minute.
 bench-startup: setup
 	@$(BIN)/python bench/startup.py
+
+# The chart library of reports (views/html/static/echarts.js), from its pinned sources; needs Node.js.
+charts:
+	cd launcher/charts && npm ci --ignore-scripts --no-audit --no-fund && npm run build
 
 # The hash-pinned requirement files; needs uv (pip install uv).
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-emit-package grapeshot-worker --no-emit-package grapeshot-launcher

@@ -34,6 +34,7 @@ from grapeshot_launcher.options.flags import (
     SCRIPT_FLAGS,
     Commands,
     OnceCommand,
+    Whole,
 )
 from grapeshot_launcher.options.tidy import clean, doctor, stop
 
@@ -85,7 +86,7 @@ def grapeshot() -> None:
 
 
 WORKERS = click.option(
-    "--workers", metavar="N", type=click.IntRange(1, 1024), help="Engine processes. [default: one per CPU]"
+    "--workers", metavar="N", type=Whole(1, 1024), help="Engine processes. [default: one per CPU]"
 )
 
 
