@@ -7,6 +7,7 @@ import hashlib
 import re
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 from lxml import html
@@ -46,6 +47,11 @@ def page(shown: Report, *, live: bool = False) -> HtmlElement:
     return html.document_fromstring(html_page(shown, live=live))
 
 
+def found(element: HtmlElement, path: str) -> list[Any]:
+    """What an XPath finds; its types follow from the path."""
+    return list(cast("Any", element).xpath(path))
+
+
 def text(element: HtmlElement) -> str:
     return " ".join(str(element.text_content()).split())
 
@@ -55,13 +61,13 @@ def headings(document: HtmlElement) -> list[str]:
 
 
 def rows(document: HtmlElement, table: str) -> list[list[str]]:
-    (found,) = document.xpath(f"//table[@id='{table}-table']")
-    return [[text(cell) for cell in row.xpath("th|td")] for row in found.xpath("tbody/tr")]
+    (shown,) = found(document, f"//table[@id='{table}-table']")
+    return [[text(cell) for cell in found(row, "th|td")] for row in found(shown, "tbody/tr")]
 
 
 def figures(document: HtmlElement) -> dict[str, str]:
-    shown = document.xpath("//dl[@class='figures']/div")
-    return {text(each.find("dt")): text(each.xpath("dd[contains(@class, 'value')]")[0]) for each in shown}
+    shown = found(document, "//dl[@class='figures']/div")
+    return {text(each.find("dt")): text(found(each, "dd[contains(@class, 'value')]")[0]) for each in shown}
 
 
 def with_counters(**more: int) -> Report:
@@ -74,17 +80,17 @@ def with_counters(**more: int) -> Report:
 def test_figures_are_those_of_every_other_view() -> None:
     """The same run has the same numbers wherever it is shown."""
     shown = report(*(window(number, failing=7, time=33.3) for number in range(3)))
-    found = Figures.of(shown)
+    known = Figures.of(shown)
     told = figures(page(shown))
 
     def written(markup: str) -> str:
         return text(html.fragment_fromstring(markup, create_parent="p"))
 
-    assert told["Requests"] == f"{found.requests:,}" == "300"
-    assert told["Rate"] == written(measured(found.rate, "/s"))
-    assert told["Error rate"] == written(percent(found.error_rate)) == "7 %"
+    assert told["Requests"] == f"{known.requests:,}" == "300"
+    assert told["Rate"] == written(measured(known.rate, "/s"))
+    assert told["Error rate"] == written(percent(known.error_rate)) == "7 %"
     assert [told[name] for name in ("p50", "p95", "p99", "Slowest")] == [
-        written(measured(value, "ms")) for value in (found.p50, found.p95, found.p99, found.max)
+        written(measured(value, "ms")) for value in (known.p50, known.p95, known.p99, known.max)
     ]
     assert told["Users started"] == "300"
     assert told["Cost"] == "$0.0123"
@@ -106,27 +112,27 @@ def test_the_verdict_is_told_in_words(kind: str, word: str) -> None:
     verdict = Verdict(kind=kind, exit_code=0)  # type: ignore[arg-type]  # one of them
     (banner,) = page(report(verdict=verdict)).xpath("//div[@class='head']/div[contains(@class, 'verdict')]")
 
-    assert text(banner.xpath(".//strong")[0]) == word
-    assert banner.xpath("svg[@aria-hidden='true']/path")
-    assert text(banner.xpath(".//p[@class='said']/span")[0]).endswith(".")
+    assert text(found(banner, ".//strong")[0]) == word
+    assert found(banner, "svg[@aria-hidden='true']/path")
+    assert text(found(banner, ".//p[@class='said']/span")[0]).endswith(".")
 
 
 def test_spoiled_numbers_are_not_to_be_trusted() -> None:
     """An invalid run says so beside its verdict, with every reason; the first ones are open."""
     reasons = tuple(f"worker {number}: its CPU was busy" for number in range(20))
     document = page(report(verdict=Verdict(kind="invalid", exit_code=3, reasons=reasons)))
-    (banner,) = document.xpath("//div[@class='head']/div[contains(@class, 'verdict')]")
+    (banner,) = found(document, "//div[@class='head']/div[contains(@class, 'verdict')]")
 
     assert "Don't rely on these numbers" in text(banner)
-    assert [text(each) for each in banner.xpath(".//li")] == list(reasons)
-    assert len(banner.xpath(".//details//li")) == 12
+    assert [text(each) for each in found(banner, ".//li")] == list(reasons)
+    assert len(found(banner, ".//details//li")) == 12
 
 
 def test_a_regression_is_in_the_verdict() -> None:
     """A run that passed, and got worse, doesn't look like one that passed."""
     document = page(report(comparison=COMPARISON))
 
-    assert "Passed, but worse than before" in text(document.xpath("//div[contains(@class, 'worse')]")[0])
+    assert "Passed, but worse than before" in text(found(document, "//div[contains(@class, 'worse')]")[0])
     assert rows(document, "comparison")[0][-1] == "worse"
     assert rows(document, "comparison")[1][-2:] == ["–", "no evidence"]
     assert "different numbers of workers" in text(document)
@@ -193,15 +199,15 @@ def test_the_conditions_are_there() -> None:
     }
     document = page(report(settings=settings, warnings=("Warning: slow\n  do less",)))
 
-    assert document.xpath("//a[@href='https://github.com/o/r/actions/runs/1']")
+    assert found(document, "//a[@href='https://github.com/o/r/actions/runs/1']")
     assert "c0ffeec0ffee on main" in text(document)
-    assert [text(each) for each in document.xpath("//pre")] == [
+    assert [text(each) for each in found(document, "//pre")] == [
         "grapeshot run-lambda --region eu-west-1 load/blitz.yml",
         "config: target: https://example.com",
     ]
     assert rows(document, "phases") == [["1.", "60 s", "5", "10", "–", "–", "even"]]
     assert ["target", "https://example.com"] in rows(document, "settings")
-    assert "slow" in text(document.xpath("//section[@aria-labelledby='warnings']//li")[0])
+    assert "slow" in text(found(document, "//section[@aria-labelledby='warnings']//li")[0])
 
 
 def test_a_link_leads_only_where_a_job_can_be() -> None:
@@ -241,9 +247,9 @@ def test_text_from_outside_is_shown_and_not_obeyed() -> None:
         page(bad),
         html.document_fromstring(compare_page(bad, bad, replace(COMPARISON, baseline=EVIL))),
     ):
-        assert len(shown.xpath("//script")) == len(clean.xpath("//script"))
-        assert not shown.xpath("//img | //@*[starts-with(name(), 'on')]")
-        assert not shown.xpath("//body//bdi[contains(., '\u202e')]")
+        assert len(found(shown, "//script")) == len(found(clean, "//script"))
+        assert not found(shown, "//img | //@*[starts-with(name(), 'on')]")
+        assert not found(shown, "//body//bdi[contains(., '\u202e')]")
         assert "alert(2)" in text(shown)
         assert "{{ 7*7 }}" in text(shown)
 
@@ -251,24 +257,24 @@ def test_text_from_outside_is_shown_and_not_obeyed() -> None:
 def test_only_what_the_page_brings_along_may_run() -> None:
     """The policy names each script by its hash; there is no address to load anything from."""
     document = page(report())
-    (policy,) = document.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+    (policy,) = found(document, "//meta[@http-equiv='Content-Security-Policy']/@content")
     scripts = [each.text for each in document.iter("script") if each.get("type") is None]
     hashes = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts]
 
     assert scripts
     assert re.search(r"script-src ([^;]*);", policy)[1].split() == [f"'sha256-{each}'" for each in hashes]  # type: ignore[index]  # it is there
     assert "default-src 'none'" in policy
-    assert not document.xpath("//@src")
-    assert document.xpath("//link/@href") == ["data:,"]
+    assert not found(document, "//@src")
+    assert found(document, "//link/@href") == ["data:,"]
 
 
 def test_a_live_page_may_ask_its_server() -> None:
     """And nobody else."""
     document = page(report(verdict=Verdict(kind="running", exit_code=0)), live=True)
-    (policy,) = document.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+    (policy,) = found(document, "//meta[@http-equiv='Content-Security-Policy']/@content")
 
     assert "connect-src 'self'" in policy
-    assert document.xpath("//script/@src") == ["live.js"]
+    assert found(document, "//script/@src") == ["live.js"]
     assert "They are weighed when the run has ended" in text(document)
 
 
@@ -311,7 +317,7 @@ def test_many_rows_are_cut_and_said_to_be() -> None:
 
     assert len(shown) == 1000
     assert shown[0][:2] == ["1,401", "lost"]
-    assert "1,000 of 1,500" in text(document.xpath("//caption[@id='workers-caption']")[0])
+    assert "1,000 of 1,500" in text(found(document, "//caption[@id='workers-caption']")[0])
     assert "1,500 in all, 1 with faults" in text(document)
 
 
@@ -323,19 +329,19 @@ def test_the_page_has_the_structure_that_readers_of_it_need() -> None:
         page(report(checks=checks, comparison=COMPARISON, apdex=apdex)),
         html.document_fromstring(compare_page(report(checks=checks), report(), COMPARISON)),
     ):
-        ids = document.xpath("//@id")
-        levels = [int(each.tag[1]) for each in document.xpath("//h1|//h2|//h3|//h4")]
+        ids = found(document, "//@id")
+        levels = [int(each.tag[1]) for each in found(document, "//h1|//h2|//h3|//h4")]
 
         assert document.get("lang") == "en"
-        assert [len(document.xpath(f"//{each}")) for each in ("main", "h1", "title")] == [1, 1, 1]
+        assert [len(found(document, f"//{each}")) for each in ("main", "h1", "title")] == [1, 1, 1]
         assert len(ids) == len(set(ids))
-        assert set(document.xpath("//@aria-labelledby")) <= set(ids)
+        assert set(found(document, "//@aria-labelledby")) <= set(ids)
         assert levels[0] == 1
         assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
         for table in document.iter("table"):
             assert text(table.find("caption"))
-            assert all(each.get("scope") == "col" for each in table.xpath("thead//th"))
-            assert all(row.xpath("th[@scope='row']") for row in table.xpath("tbody/tr"))
+            assert all(each.get("scope") == "col" for each in found(table, "thead//th"))
+            assert all(found(row, "th[@scope='row']") for row in found(table, "tbody/tr"))
 
 
 def test_two_runs_stand_beside_each_other() -> None:
@@ -344,6 +350,6 @@ def test_two_runs_stand_beside_each_other() -> None:
     document = html.document_fromstring(compare_page(report(), after, COMPARISON))
 
     assert headings(document) == ["The two runs", "What changed", "Key figures", "Thresholds", "Settings"]
-    assert "Regression 1 metric got worse." in text(document.xpath("//div[@class='head']")[0])
+    assert "Regression 1 metric got worse." in text(found(document, "//div[@class='head']")[0])
     assert ["Requests", "300", "300"] in rows(document, "figures")
     assert rows(document, "settings") == [["workers", "2", "4"]]

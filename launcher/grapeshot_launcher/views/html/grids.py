@@ -19,7 +19,7 @@ from grapeshot_launcher.views.summary.escape import shortened
 from grapeshot_launcher.views.summary.numbers import NONE, count, measured, percent
 
 MOST_ROWS: Final = 1000  # of a table; the report file has all
-LONG: Final = 15  # rows from which a table scrolls within itself
+LONG: Final = 25  # rows from which a table scrolls within itself
 NAME_LENGTH: Final = 300  # characters of a name that are shown
 
 

@@ -76,7 +76,12 @@ def check_grid(checks: Sequence[CheckOutcome]) -> Grid:
         (text_cell(check.label), _outcome(check), _found(check), _margin(check))
         for check in sorted(checks, key=lambda check: (check.ok, not check.strict))
     ]
-    return grid("thresholds", "Thresholds", ("Threshold", "Result", "Measured", "Margin"), rows)
+    return grid(
+        "thresholds",
+        "Held against the whole run, failed ones first",
+        ("Threshold", "Result", "Measured", "Margin"),
+        rows,
+    )
 
 
 def _outcome(check: CheckOutcome) -> Cell:

@@ -71,7 +71,12 @@ def _kinds(counts: Mapping[str, int]) -> Cell:
     ]
     if len(most) > _KINDS:
         parts.append(Markup(f'<span class="kind">{len(most) - _KINDS:,} more</span>'))
-    return Cell(shown=Markup(" ").join(parts) or Markup(NONE), key=sum(counts.values()) or None)
+    return Cell(
+        shown=Markup('<span class="kinds">{}</span>').format(Markup(" ").join(parts))
+        if parts
+        else Markup(NONE),
+        key=sum(counts.values()) or None,
+    )
 
 
 def code_grid(totals: Totals) -> Grid:

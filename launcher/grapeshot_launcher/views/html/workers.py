@@ -5,7 +5,7 @@ Leaves to others: keeping the books (results), judging a worker (verdict).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -74,7 +74,6 @@ def _badness(end: WorkerEnd) -> tuple[int, float, int, int]:
 def _worker(end: WorkerEnd, row: Row | None, *, chained: bool, where: Mapping[int, str]) -> tuple[Cell, ...]:
     facts, faults = end.facts, worker_faults(end)
     doubtful = end.state == "finished" and bool(faults)
-    remarks = "\n".join(fault.partition(": ")[2] or fault for fault in faults)
     return (
         counted(end.worker.index + 1),
         *((counted(end.worker.generation + 1),) if chained else ()),
@@ -89,8 +88,16 @@ def _worker(end: WorkerEnd, row: Row | None, *, chained: bool, where: Mapping[in
             shown=Markup(size(facts.peak_memory)) if facts else Markup(NONE),
             key=facts.peak_memory if facts else None,
         ),
-        Cell(shown=lines(remarks) or Markup(NONE), key=len(faults) or None),
+        _remarks(faults),
     )
+
+
+def _remarks(faults: Sequence[str]) -> Cell:
+    """Tell the faults without the worker's name, which stands in front; sorted by how many there are."""
+    if not faults:
+        return Cell(shown=Markup(NONE))
+    told = lines("\n".join(fault.partition(": ")[2] or fault for fault in faults))
+    return Cell(shown=Markup('<span class="remark">{}</span>').format(told), key=len(faults))
 
 
 def books_grid(report: Report) -> Grid:
