@@ -26,16 +26,13 @@ def edges(sketch: Sketch, most: int) -> list[float]:
     """Give the edges, in ms and ascending, of at most so many buckets that hold all values; none for no value."""
     if not sketch.bins:
         return list(_ZERO) if sketch.zeros else []
-    low, high = min(sketch.bins), max(sketch.bins)
-    first = _index(math.floor(GAMMA**low + 0.5) - 0.5) if 1 <= GAMMA**low < _WHOLE_MS else low - 1
-    first = min(first, low - 1)
+    low, high = GAMMA ** (min(sketch.bins) - 1), GAMMA ** max(sketch.bins)
     step = 1
-    while len(found := _indices(first, high, step)) >= most:  # up to two buckets more for zeros
+    while len(bounds := _bounds(low, high, step)) >= most:  # up to two buckets more for zeros
         step += 1
-    bounds = [GAMMA**index for index in found]
     if not sketch.zeros:
         return bounds
-    return [*_ZERO, *bounds] if bounds[0] > _ZERO[1] * GAMMA else [bounds[0] / 2, *bounds]
+    return [*_ZERO, *bounds] if bounds[0] > _ZERO[1] else [bounds[0] / 2, *bounds]
 
 
 def counts(sketch: Sketch, bounds: Sequence[float]) -> list[int]:
@@ -49,17 +46,19 @@ def counts(sketch: Sketch, bounds: Sequence[float]) -> list[int]:
     return found
 
 
-def _index(value: float) -> int:
-    return round(math.log(value) / _LOG_GAMMA)
-
-
-def _indices(first: int, high: int, step: int) -> list[int]:
-    found = [first]
+def _bounds(low: float, high: float, step: int) -> list[float]:
+    """Give edges around all from low to high, a number of bins apart, or one whole millisecond at least."""
+    found = [math.floor(low) + 0.5 if 0.5 < low < _WHOLE_MS else low]
+    if found[0] > low:
+        found[0] -= 1
     while found[-1] < high:
-        here, there = GAMMA ** found[-1], GAMMA ** (found[-1] + step)
-        if here > 0.4 and there < _WHOLE_MS:
-            half = max(math.floor(there - 0.5), round(here + 0.5)) + 0.5
-            found.append(max(_index(half), found[-1] + 1))
-        else:
-            found.append(found[-1] + step)
+        there = _bin_edge(found[-1], step)
+        if found[-1] >= _ZERO[1] and there < _WHOLE_MS:
+            there = max(math.floor(there - 0.5), math.floor(found[-1]) + 1) + 0.5
+        found.append(there)
     return found
+
+
+def _bin_edge(edge: float, step: int) -> float:
+    """Give the edge of a bin that is so many bins further."""
+    return math.pow(GAMMA, round(math.log(edge) / _LOG_GAMMA) + step)

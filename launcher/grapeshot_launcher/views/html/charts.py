@@ -117,7 +117,7 @@ def _charts(found: Sequence[Piece]) -> list[_Chart]:
             unit="requests/s",
             lines=_rates(found, sums, {"requests": "http.requests", "responses": "http.responses"}),
         ),
-        _Chart(id="times", title="Response time", unit="ms", lines=_percentiles(found)),
+        _Chart(id="times", title="Response time, ms", unit="ms", lines=_percentiles(found)),
         _Chart(
             id="errors", title="Errors per second", unit="errors/s", lines=_errors(found, sums), stacked=True
         ),
@@ -200,18 +200,17 @@ def _about(chart: _Chart) -> str:
         known = [value for value in line.values if value is not None]
         low, high = number(min(known)), number(max(known))
         parts.append(f"{line.name} {low}" if low == high else f"{line.name} from {low} to {high}")
-    return f"{chart.title} over time, in {chart.unit}: {', '.join(parts)}."
+    title = chart.title.removesuffix(f", {chart.unit}")
+    return f"{title} over time, in {chart.unit}: {', '.join(parts)}."
 
 
 def _note(report: Report, found: Sequence[Piece]) -> str:
     if not found:
         return "Nothing was measured, so there is nothing to draw."
-    widest = max(piece.last - piece.first + 1 for piece in found) * 10
     typical = sorted(piece.last - piece.first + 1 for piece in found)[len(found) // 2] * 10
-    merged = f" ({widest} s at most)" if widest > typical else ""
     sentences = [
-        f"Each point stands for {typical} s{merged}. A rate is over the time that the load covers of them, which in the"
-        f" first and the last is less.",
+        f"Each point stands for {clock_text(typical)} of the load. A rate is over the time that was measured, which at"
+        " the first and the last point may be less or more.",
         *(["Nothing was measured where a line has a gap."] if gaps(found) else []),
         *([_QUOTED] if report.quoted else []),
     ]

@@ -31,7 +31,7 @@ def distribution(whole: Sketch) -> dict[str, Any] | None:
     marks = {key: summary[key] for key in _MARKS}
     told = ", ".join(f"{key} {number(value)} ms" for key, value in marks.items())
     return {
-        "title": "Distribution of response times",
+        "title": "Distribution of response times, ms",
         "about": (
             f"Histogram of {plural(whole.count, 'response time')} on a logarithmic axis, from"
             f" {number(summary['min'])} to {number(summary['max'])} ms: {told}."
@@ -63,7 +63,7 @@ def heat(found: Sequence[Piece], whole: Sketch) -> dict[str, Any] | None:
         if count
     ]
     return {
-        "title": "Response times over time",
+        "title": "Response times over time, ms",
         "about": (
             f"Heat map of how many responses took how long, in {plural(len(columns), 'column')} over time and"
             f" {plural(len(bounds) - 1, 'row')} of response times, from {number(whole.min)} to"
