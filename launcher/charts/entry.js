@@ -25,4 +25,4 @@ echarts.use([
   SVGRenderer,
 ]);
 
-window.echarts = { version: echarts.version, init: echarts.init, connect: echarts.connect };
+window.echarts = { version: echarts.version, init: echarts.init };

@@ -25,7 +25,6 @@ COMMANDS_ELSEWHERE = {
     "run-fargate": "is not part of Grapeshot; `grapeshot run-lambda` makes the load from AWS Lambda",
     "run:fargate": "is not part of Grapeshot; `grapeshot run-lambda` makes the load from AWS Lambda",
     "quick": "is not part of Grapeshot: write a script of a few lines and use `grapeshot run`",
-    "report": "is not part of Grapeshot: `grapeshot run -o report.json` keeps the numbers as JSON",
 }
 ALIASES = {"run:lambda": "run-lambda"}
 

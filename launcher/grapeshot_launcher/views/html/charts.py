@@ -207,10 +207,10 @@ def _about(chart: _Chart) -> str:
 def _note(report: Report, found: Sequence[Piece]) -> str:
     if not found:
         return "Nothing was measured, so there is nothing to draw."
-    typical = sorted(piece.last - piece.first + 1 for piece in found)[len(found) // 2] * 10
+    seconds = min(piece.last - piece.first + 1 for piece in found) * 10
     sentences = [
-        f"Each point stands for {clock_text(typical)} of the load. A rate is over the time that was measured, which at"
-        " the first and the last point may be less or more.",
+        f"Each point stands for {number(seconds)} seconds of the load. A rate is over the time that was measured,"
+        " which at the first and the last point may be less or more.",
         *(["Nothing was measured where a line has a gap."] if gaps(found) else []),
         *([_QUOTED] if report.quoted else []),
     ]

@@ -5,6 +5,7 @@ Leaves to others: the buckets (buckets), the pieces of time (pieces), drawing (s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -18,6 +19,7 @@ from grapeshot_worker.metrics.sketch import Sketch
 BARS: Final = 80
 COLUMNS: Final = 120
 LEVELS: Final = 32
+_FEWEST: Final = 8
 _MARKS: Final = ("p50", "p95", "p99")
 _TABLE: Final = 20, 8  # rows and columns of the table that stands for the heat map
 
@@ -26,7 +28,7 @@ def distribution(whole: Sketch) -> dict[str, Any] | None:
     """Give the buckets of all response times, in ms, with the percentiles to mark; None for no response."""
     if not whole.count:
         return None
-    bounds, summary = edges(whole, BARS), whole.summary()
+    bounds, summary = edges(whole, _as_many(BARS, whole.count)), whole.summary()
     found = counts(whole, bounds)
     marks = {key: summary[key] for key in _MARKS}
     told = ", ".join(f"{key} {number(value)} ms" for key, value in marks.items())
@@ -55,7 +57,7 @@ def heat(found: Sequence[Piece], whole: Sketch) -> dict[str, Any] | None:
     columns = thinned(found, COLUMNS)
     if not whole.count or len(columns) < 2:
         return None
-    bounds = edges(whole, LEVELS)
+    bounds = edges(whole, _as_many(LEVELS, whole.count // len(columns)))
     cells = [
         [column, row, count]
         for column, piece in enumerate(columns)
@@ -88,6 +90,11 @@ def _table(columns: Sequence[Piece], whole: Sketch) -> dict[str, Any]:
             for piece in thinned(columns, rows)
         ],
     }
+
+
+def _as_many(most: int, count: int) -> int:
+    """Give as many buckets as so many values fill: of few values in many buckets nothing is seen."""
+    return min(most, max(_FEWEST, 2 * math.isqrt(count)))
 
 
 def _spans(bounds: Sequence[float]) -> list[str]:

@@ -7,8 +7,8 @@ a percentile is that of all their responses. Percentiles that are only quoted ca
 the highest of its windows', which that of all responses never exceeds.
 
 The load enters its first window and leaves its last one somewhere in the middle. So a rate is what was counted, divided
-by the seconds that the windows have in common with the load. What covers less than half of what a piece could cover
-joins its neighbour: a rate over a tenth of a second would be noise.
+by the seconds that the windows have in common with the load. What covers less than a quarter of what a piece could
+cover joins its neighbour: a rate over a tenth of a second would be noise.
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ def _thinned(found: Iterable[Piece], width: int) -> list[Piece]:
 
 
 def _without_stumps(found: list[Piece], width: float) -> list[Piece]:
-    if len(found) > 1 and found[0].covered < width / 2 and 1 not in gaps(found):
+    if len(found) > 1 and found[0].covered < width / 4 and 1 not in gaps(found):
         found[:2] = [found[0].joined(found[1])]
-    if len(found) > 1 and found[-1].covered < width / 2 and len(found) - 1 not in gaps(found):
+    if len(found) > 1 and found[-1].covered < width / 4 and len(found) - 1 not in gaps(found):
         found[-2:] = [found[-2].joined(found[-1])]
     return found

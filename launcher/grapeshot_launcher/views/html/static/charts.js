@@ -320,7 +320,7 @@
     const leans = (value) => (Math.log10(value || spread.edges[0]) - first) / (last - first) > 0.6; // its text is to the left
     return {
       animation: false, backgroundColor: "transparent",
-      grid: { ...grid(), left: 24, top: 56 },
+      grid: { ...grid(), left: 24, top: 56, bottom: 24 },
       tooltip: tooltip("distribution", ({ seriesIndex, dataIndex }) => {
         if (seriesIndex !== 0) return "";
         const count = spread.counts[dataIndex];
@@ -434,10 +434,7 @@
       const pressed = range.every((end, at) => Math.abs(end - zoomed[at]) < 0.01);
       const button = element("button", { type: "button", "aria-pressed": String(pressed) }, name);
       button.dataset.range = range.join(" ");
-      button.addEventListener("click", () => {
-        const any = drawn.get(firstOverTime());
-        any.chart.dispatchAction({ type: "dataZoom", dataZoomIndex: 0, start: range[0], end: range[1] });
-      });
+      button.addEventListener("click", () => zoom(...range));
       return button;
     }));
   };
@@ -458,16 +455,27 @@
     box.addEventListener("focus", () => (pointedAt = id));
     new ResizeObserver(() => chart.resize({ animation: { duration: 0 } })).observe(box);
     if (!linked) return;
-    chart.group = "time";
-    chart.on("updateAxisPointer", ({ axesInfo }) => readOut(axesInfo?.length ? axesInfo[0].value : null));
-    chart.on("globalout", () => readOut(null));
+    chart.on("updateAxisPointer", ({ axesInfo }) => id === pointedAt && point(axesInfo?.length ? axesInfo[0].value : null));
+    chart.on("globalout", () => id === pointedAt && point(null));
     chart.on("datazoom", () => {
       const { start, end } = chart.getOption().dataZoom[0];
-      zoomed = [start, end];
-      pressZoom();
+      if (start !== zoomed[0] || end !== zoomed[1]) zoom(start, end);
     });
     if (id !== "heat") walk(box, chart);
-    window.echarts.connect("time");
+  };
+  const others = (id) => [...drawn].filter(([other]) => other !== id && other !== "distribution").map(([, { chart }]) => chart);
+  const point = (ms) => {
+    // The cursor of one chart is that of all. ECharts' own link goes by the number of a point, which the heat map has not.
+    for (const chart of others(pointedAt)) {
+      const [x, y] = ms === null ? [] : [chart.convertToPixel({ xAxisIndex: 0 }, ms), chart.getHeight() / 2];
+      chart.dispatchAction({ type: "updateAxisPointer", currTrigger: ms === null ? "leave" : "mousemove", x, y });
+    }
+    readOut(ms);
+  };
+  const zoom = (start, end) => {
+    zoomed = [start, end];
+    for (const chart of others(null)) chart.dispatchAction({ type: "dataZoom", dataZoomIndex: 0, start, end });
+    pressZoom();
   };
   const walk = (box, chart) => {
     // The arrow keys move the cursor from point to point.
