@@ -123,6 +123,7 @@ def test_a_long_run_is_thinned_without_losing_its_percentiles() -> None:
     )
 
     assert len(data["points"]["from"]) == POINTS
+    assert "Each point stands for 20 seconds" in data["note"]
     assert set(lines(data, "requests")["requests"]) == {100.0}
     assert lines(data, "times")["p95"] == pytest.approx([10.0] * POINTS, rel=ACCURACY)
     assert lines(data, "times")["max"][0] == 1000
