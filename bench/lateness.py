@@ -28,13 +28,15 @@ from run import pin
 
 from grapeshot_worker.metrics.sketch import Sketch
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from timekeeper import machine_s_own
+
 BURST = 12_000  # users in a second: no engine process keeps up
 LIMIT = 60.0  # seconds a run may take beyond its load
 COLUMNS = (
     *("part", "users/s", "p50", "p99", "the machine's own p99", "p99.9", "max"),
     *("planned", "started", "requests at nginx", "verdict"),
 )
-TESTS = Path(__file__).parent.parent / "tests"
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,6 @@ class Load:
         late = (lag.quantile(0.5), lag.quantile(0.99), own, lag.quantile(0.999), lag.max)
         counts = [f"{number:,}" for number in (ours["books"]["planned"], self.started, self.requests)]
         return [f"{part:.0%}", f"{rate:,}", *(f"{ms:.2f}" for ms in late), *counts, ours["verdict"]]
-
-
-def machine_s_own(rate: float, busy: float) -> float:
-    """Measure how late (p99, ms) the machine makes a process that does nothing else than to come in time."""
-    command = [sys.executable, str(TESTS / "timekeeper.py"), *map(str, (rate, 1, busy, 0.99))]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True, timeout=LIMIT).stdout)
 
 
 def measure(server: nginx.Nginx, folder: Path, phase: dict[str, float]) -> Load:
@@ -108,10 +104,10 @@ def main() -> None:
         print(f"| {' | '.join(COLUMNS)} |\n| {' | '.join(['---', *['---:'] * (len(COLUMNS) - 1)])} |")
         for part in chosen.part or (0.25, 0.5, 0.75):
             rate = round(capacity * part)
-            before = machine_s_own(rate, busy)
+            (before,) = machine_s_own(rate, busy, [0.99])
             load = measure(server, Path(name), {"duration": chosen.seconds, "arrivalRate": rate})
-            own = max(before, machine_s_own(rate, busy))
-            print(f"| {' | '.join(load.row(part, rate, own))} |", flush=True)
+            (after,) = machine_s_own(rate, busy, [0.99])
+            print(f"| {' | '.join(load.row(part, rate, max(before, after)))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ http {{
   server {{
     listen {host}:{port} backlog=8192;
     listen {host}:{tls_port} ssl backlog=8192;
+    ssl_protocols {tls};
     ssl_certificate {folder}/chain.pem;
     ssl_certificate_key {folder}/key.pem;
     location = /counters {{ stub_status; }}
@@ -110,8 +111,11 @@ class Nginx:
 
 
 @contextlib.contextmanager
-def running(folder: Path, pin: list[str]) -> Iterator[Nginx]:
-    """Start nginx behind the `pin` command (`taskset -c 1`), stop it at the end."""
+def running(folder: Path, pin: list[str], tls: str = "TLSv1.2") -> Iterator[Nginx]:
+    """Start nginx behind the `pin` command (`taskset -c 1`), stop it at the end; `tls` is the version it speaks.
+
+    By itself it speaks TLS 1.2 or 1.3, as its own version likes, so it is told.
+    """
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if nginx is None:
         raise SystemExit(MISSING)
@@ -119,7 +123,7 @@ def running(folder: Path, pin: list[str]) -> Iterator[Nginx]:
     leaf.cert_chain_pems[0].write_to_path(str(folder / "chain.pem"))
     leaf.private_key_pem.write_to_path(str(folder / "key.pem"))
     port, tls_port = _free_ports()
-    text = CONFIGURATION.format(folder=folder, host=HOST, port=port, tls_port=tls_port)
+    text = CONFIGURATION.format(folder=folder, host=HOST, port=port, tls_port=tls_port, tls=tls)
     folder.chmod(0o755)  # nginx's worker is another user where we are root
     (folder / "large.bin").write_bytes(LARGE * b"d")
     (folder / "nginx.conf").write_text(text, encoding="utf-8")

@@ -113,9 +113,27 @@ def test_a_good_run_is_green(tmp_path: Path, workspace: Path, home: Path, target
     assert report["grapeshot"]["runId"] == outputs["run-id"]
     assert report["grapeshot"]["settings"]["commit"] == bare_environ(workspace)["GITHUB_SHA"]
     assert int(junit.get("failures", "-1")) == 0
+    page = Path(outputs["report-html"])
+    assert page == Path(outputs["report-json"]).with_name("report.html")
+    assert outputs["run-id"] in page.read_text(encoding="utf-8")
     assert "grapeshot run-lambda" in ended.summary
     assert "vusers.created == 20" in ended.summary
     assert obeyed(ended.log) == []
+
+
+def test_a_page_that_can_not_be_made_loses_nothing_else(tmp_path: Path, workspace: Path, home: Path) -> None:
+    """A warning; the report, the summary and the outputs are there, and the step is green."""
+    (workspace / "out" / "report.html").mkdir(parents=True)
+
+    ended = job(tmp_path, workspace, home).run(command="run load.yml", report_dir="out")
+
+    (warning,) = obeyed(ended.log)
+    assert ended.code == 0, ended.log
+    assert warning.startswith("::warning::report.html could not be made: ")
+    assert ended.outputs["report-html"] == ""
+    assert json.loads((workspace / "out" / "report.json").read_text())["grapeshot"]["verdict"] == "pass"
+    assert (ended.outputs["verdict"], ended.outputs["requests"]) == ("pass", "20")
+    assert "vusers.created == 20" in ended.summary
 
 
 def test_a_threshold_that_does_not_hold_is_red(tmp_path: Path, workspace: Path, home: Path) -> None:

@@ -470,7 +470,13 @@ FLAGS = [
     Bad("twice", PLAIN, ("-t / --target was given 2 times",), 2, ("-t", "http://a", "-t", "http://b")),
     Bad("unknown", PLAIN, ("No such option", "--nope"), 2, ("--nope",)),
     *(
-        Bad(f"workers {n}", PLAIN, ("Invalid value for '--workers'",), 2, ("--workers", n))
+        Bad(
+            f"workers {n}",
+            PLAIN,
+            (f"'--workers': '{n}' is not a whole number from 1 to 1024",),
+            2,
+            ("--workers", n),
+        )
         for n in ("0", "-1", "x")
     ),
 ]

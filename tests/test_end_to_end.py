@@ -7,16 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from target import Target
+from waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 GRAPESHOT = str(Path(sys.executable).with_name("grapeshot"))
@@ -39,14 +38,6 @@ def report_of(path: Path) -> dict[str, Any]:
     """Read a report file."""
     report: dict[str, Any] = json.loads(path.read_text())
     return report
-
-
-def wait_until(condition: Callable[[], bool], limit: float = 20) -> None:
-    """Look again and again until it holds."""
-    deadline, pause = time.monotonic() + limit, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        pause.wait(0.05)
 
 
 def wait_for_requests(target: Target, more: int) -> None:

@@ -8,9 +8,6 @@ of that, the best of three runs counts, for others use this machine too.
 from __future__ import annotations
 
 import random
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,7 @@ import pytest
 from grapeshot_worker.metrics.sketch import ACCURACY
 from measured import QUANTILES, Measured, best_way, exact, excess, numbered, recording, running
 from target import Moments, Record
+from waiting import wait_until
 
 BY_ENDPOINT = "plugins.metrics-by-endpoint.response_time"
 
@@ -94,14 +92,6 @@ scenarios:
             target.freeze(FREEZE)
             measured = run.end()
         return measured, target.record()
-
-
-def wait_until(condition: Callable[[], bool], limit: float = 20) -> None:
-    """Look again and again until it holds."""
-    deadline, pause = time.monotonic() + limit, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        pause.wait(0.02)
 
 
 def planned(measured: Measured, k: int) -> float:

@@ -64,6 +64,7 @@ ENDED_OTHERWISE = {
     "launcher/grapeshot_launcher/platforms/lambda_worker.py LambdaWorker.output": "READY, SILENCE, DEADLINE_GRACE",
     "launcher/grapeshot_launcher/platforms/lambda_worker.py LambdaWorker.wait": "awaited with FAREWELL, after kill",
     "launcher/grapeshot_launcher/places.py placed": "each has the limits of its undoing",
+    "launcher/grapeshot_launcher/reports.py _read": "whoever writes the pipe closes it; a terminal is refused",
     "launcher/grapeshot_launcher/run_lambda.py play.asked_elsewhere": "each is one call",
     "launcher/grapeshot_launcher/run_lambda.py heeding": "the work's own limits, or a signal",
     # The emulator: its functions have --timeout, as on Lambda, and the launcher's waits are above it.

@@ -30,6 +30,7 @@ from grapeshot_launcher.options import (
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
+    ReportOptions,
     StopOptions,
     read,
 )
@@ -104,6 +105,10 @@ def _carry_out(asked: Asked) -> int:
 
             first, *_ = asked.region.split(",")  # the launcher looks in every region of a run
             return stop(replace(asked, region=first.strip()), say=click.echo)
+        case ReportOptions():
+            from grapeshot_launcher.reports import report
+
+            return report(asked, say=click.echo, stdin=sys.stdin.buffer)
         case DoctorOptions():
             from grapeshot_launcher.doctor import examine
 

@@ -31,6 +31,7 @@ from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.run import Keep, check, run
 from grapeshot_launcher.run_lambda import LogIn, run_lambda
 from grapeshot_launcher.views.console import plain_lines
+from grapeshot_launcher.views.html import html_page
 from grapeshot_launcher.views.junit import junit
 from grapeshot_launcher.views.report_json import report_parts
 from grapeshot_launcher.views.summary import failure_summary, job_summary, sticky_comment
@@ -107,6 +108,7 @@ class _Step:
     inputs: Inputs | None = None
     folder: Path = field(default_factory=Path)
     report: Report | None = None
+    page: str = ""  # path of report.html, once it is there
 
     def run(self, carry_out: CarryOut) -> int:
         self.inputs = inputs = read_inputs(self.environ)
@@ -163,6 +165,20 @@ class _Step:
             self.runner.summarize(summary)
         for annotation in of_report(report):
             self.runner.annotate(annotation)
+        self.make_page(report)
+
+    def make_page(self, report: Report) -> None:
+        """Write report.html, last: whatever is wrong with it, the rest is there, and the step ends as it would."""
+        page = self.folder / "report.html"
+        try:
+            write(page, [html_page(report)])
+        except Exception as error:  # noqa: BLE001  # a page that can't be made is no reason to fail a load test
+            why = error.cause if isinstance(error, OutputRefused) else f"{type(error).__name__}: {error}"
+            text = f"report.html could not be made: {why}"
+            self.runner.annotate(Annotation(level="warning", message=text))
+            return
+        self.page = str(page)
+        self.set_outputs({"report-html": self.page})
 
     def prevented(self, error: GrapeshotError) -> None:
         """Show what prevented the run; after its report, only beside it."""
@@ -189,7 +205,8 @@ class _Step:
 
     def outputs(self, code: int) -> Mapping[str, str]:
         assert self.report is not None
-        return outputs(self.report, exit_code=code, report_json=str(self.folder / "report.json"))
+        place = str(self.folder / "report.json")
+        return outputs(self.report, exit_code=code, report_json=place, report_html=self.page)
 
     def set_outputs(self, values: Mapping[str, str]) -> None:
         for name, value in values.items():

@@ -9,8 +9,8 @@ is assumed, so a slow target with many users wants `--workers`. Loops that users
 
 The time of a user is USER_COST for its connection, and REQUEST_COST for each request: the costlier kinds, as measured
 by `bench/run.py` (docs/performance.md), because what a script's addresses will be is known to its users only. A plain
-GET over HTTP costs a quarter to a fifth of REQUEST_COST. Large bodies, heavy hooks and long waits for a slow vCPU are
-not in it: for them is what SHARE leaves, and for more `--workers`.
+GET over HTTP costs about a third of REQUEST_COST. Large bodies, heavy hooks and long waits for a slow vCPU are not in
+it: for them is what SHARE leaves, and for more `--workers`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from grapeshot_worker.script.duration import DurationError, parse_think
 from grapeshot_worker.script.model import Loop, Parallel, Request, Scenario, Step, TestScript, Think
 from grapeshot_worker.script.template import Template
 
-USER_COST = 0.001  # CPU seconds: a new TLS connection; 790 to 1,190 were made in a second of one core
-REQUEST_COST = (
-    0.0001  # CPU seconds: HTTPS, kept alive, JSON capture, three checks; 10,100 in a second of one core
-)
+# CPU seconds, as measured beside other work (docs/performance.md, "What a user costs"): a user with a new TLS
+# connection, of whom a core made 897 to 1,412 a second; a request over HTTPS with a JSON capture and three checks, of
+# which it made 19,817 to 30,744.
+USER_COST = 0.001
+REQUEST_COST = 0.00005
 # Of the core that was measured on, so much is planned to be used. A vCPU may be half as fast, peaks and hooks come on
 # top, and from 95 % of a core on a worker measures itself: the verdict is `invalid`.
 SHARE = 1 / 3

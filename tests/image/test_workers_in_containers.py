@@ -7,10 +7,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ import pytest
 
 from grapeshot_launcher.platforms.emulator.container_keeper import LABEL
 from target import Target
+from waiting import wait_until
 
 if TYPE_CHECKING:
     from grapeshot_launcher.cloud.image import PublishedImage
@@ -179,13 +178,6 @@ def ours(client: docker.DockerClient) -> list[str]:
     return [each.status for each in client.containers.list(all=True, filters={"label": LABEL})]
 
 
-def wait_until(condition: Callable[[], bool], limit: float = 60) -> None:
-    deadline, pause = time.monotonic() + limit, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        pause.wait(0.1)
-
-
 def test_a_run_in_containers_is_right_to_the_unit(
     run: Run, target: Target, client: docker.DockerClient
 ) -> None:
@@ -249,11 +241,11 @@ def test_a_killed_launcher_leaves_no_container(run: Run, target: Target, client:
     script = SCRIPT.format(target=target.url).replace("/xml}}]", "/xml}}, {think: 60}]")
     asked = target.stats().get("/xml 200", 0)
     process = run.start(script, HOOKS, "--workers", "2", "--memory-size", "1769")
-    wait_until(lambda: target.stats().get("/xml 200", 0) > asked)
-    wait_until(lambda: set(ours(client)) == {"paused", "running"})
+    wait_until(lambda: target.stats().get("/xml 200", 0) > asked, limit=60)
+    wait_until(lambda: set(ours(client)) == {"paused", "running"}, limit=60)
 
     process.kill()
     process.communicate(timeout=20)
-    wait_until(lambda: ours(client) == [])
+    wait_until(lambda: ours(client) == [], limit=60)
 
     assert process.returncode == -9

@@ -13,7 +13,9 @@ def test_every_output_of_a_run() -> None:
     """Numbers that a shell or an expression can compare."""
     made = report(window(0), window(1, requests=200, failing=30), window(2))
 
-    assert outputs(made, exit_code=0, report_json="/tmp/r/report.json") == {
+    paths = {"report_json": "/tmp/r/report.json", "report_html": "/tmp/r/report.html"}
+
+    assert outputs(made, exit_code=0, **paths) == {
         "verdict": "pass",
         "exit-code": "0",
         "run-id": "t1",
@@ -26,6 +28,7 @@ def test_every_output_of_a_run() -> None:
         "vusers-failed": "0",
         "workers-lost": "0",
         "report-json": "/tmp/r/report.json",
+        "report-html": "/tmp/r/report.html",
         "image-digest": DIGEST,
         "cost-usd": "0.0123",
     }
@@ -37,7 +40,7 @@ def test_what_was_not_measured_is_empty() -> None:
 
     assert tuple(found) == NAMES
     assert (found["p95"], found["requests"], found["error-rate"], found["image-digest"]) == ("", "0", "0", "")
-    assert found["cost-usd"] == ""
+    assert (found["cost-usd"], found["report-html"]) == ("", "")
 
 
 def test_a_run_that_was_not_made_has_an_outcome_too() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 import pytest
 from click.testing import CliRunner, Result
@@ -127,6 +129,34 @@ def test_unusable_lines_exit_with_2(arguments: list[str]) -> None:
         read(arguments)
 
     assert caught.value.exit_code == 2
+
+
+def ranges(command: click.Command, *words: str) -> list[tuple[tuple[str, ...], str, Any]]:
+    """Give the command, the flag and the type of each flag that takes numbers."""
+    found: list[tuple[tuple[str, ...], str, Any]] = [
+        (words, parameter.opts[0], parameter.type)
+        for parameter in command.params
+        if isinstance(parameter.type, (click.IntRange, click.FloatRange))
+    ]
+    for name, inner in getattr(command, "commands", {}).items():
+        found += ranges(inner, *words, name)
+    return found
+
+
+@pytest.mark.parametrize(("words", "flag", "kind"), ranges(grapeshot))
+@pytest.mark.parametrize("value", ["x", "-1", "1.5.", "nan"])
+def test_a_flag_that_takes_a_number_says_which(
+    words: tuple[str, ...], flag: str, kind: Any, value: str
+) -> None:
+    """Both ends of the range, whatever is wrong with the value."""
+    result = invoke(*words, f"{flag}={value}")
+    if isinstance(kind, click.IntRange):
+        which = f"a whole number from {kind.min} to {kind.max}."
+    else:
+        which = "a number of dollars, 0 or more."
+
+    assert result.exit_code == 2
+    assert f"Invalid value for '{flag}': {value!r} is not {which}" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["check", "-h"], ["--version"]])

@@ -13,12 +13,12 @@ from grapeshot_launcher.results.report import Report
 
 NAMES: Final = (
     "verdict", "exit-code", "run-id", "requests", "rps", "error-rate", "p50", "p95", "p99", "vusers-failed",
-    "workers-lost", "report-json", "image-digest", "cost-usd",
+    "workers-lost", "report-json", "report-html", "image-digest", "cost-usd",
 )  # fmt: skip
 
 
-def outputs(report: Report, *, exit_code: int, report_json: str) -> Mapping[str, str]:
-    """Give every output of a run that was made; what was not measured is empty.
+def outputs(report: Report, *, exit_code: int, report_json: str, report_html: str = "") -> Mapping[str, str]:
+    """Give every output of a run that was made; what was not measured, or not made, is empty.
 
     `error-rate` is from 0 to 1, times are in ms, `exit-code` is the one of the step.
     """
@@ -37,6 +37,7 @@ def outputs(report: Report, *, exit_code: int, report_json: str) -> Mapping[str,
         str(figures.users_failed),
         str(figures.workers_lost),
         report_json,
+        report_html,
         digest,
         _dollars(report.settings.get("costUsd")),
     )

@@ -23,6 +23,7 @@ from grapeshot_launcher.options.asked import (
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
+    ReportOptions,
     RunOptions,
     StopOptions,
 )
@@ -34,7 +35,9 @@ from grapeshot_launcher.options.flags import (
     SCRIPT_FLAGS,
     Commands,
     OnceCommand,
+    Whole,
 )
+from grapeshot_launcher.options.reports import report
 from grapeshot_launcher.options.tidy import clean, doctor, stop
 
 __all__ = [
@@ -47,6 +50,7 @@ __all__ = [
     "ImageOptions",
     "LambdaOptions",
     "PolicyOptions",
+    "ReportOptions",
     "RunOptions",
     "StopOptions",
     "grapeshot",
@@ -61,6 +65,7 @@ Examples:
   grapeshot run script.yml --solo          # one virtual user
   grapeshot run-lambda script.yml --region eu-west-1
   grapeshot check script.yml               # problems and plan, no load
+  grapeshot report report.json             # the report as a page: report.html
 """
 
 
@@ -85,7 +90,7 @@ def grapeshot() -> None:
 
 
 WORKERS = click.option(
-    "--workers", metavar="N", type=click.IntRange(1, 1024), help="Engine processes. [default: one per CPU]"
+    "--workers", metavar="N", type=Whole(1, 1024), help="Engine processes. [default: one per CPU]"
 )
 
 
@@ -123,6 +128,7 @@ def action() -> ActionOptions:
     return ActionOptions()
 
 
+grapeshot.add_command(report)
 grapeshot.add_command(run_lambda)
 grapeshot.add_command(iam)
 grapeshot.add_command(image)

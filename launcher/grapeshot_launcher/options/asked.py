@@ -119,6 +119,15 @@ class DoctorOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ReportOptions:
+    """What was asked of `report`: the files to read, "-" for standard input, and those to write."""
+
+    files: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
+    compare: bool = False  # two files, the earlier run first
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionOptions:
     """To be the GitHub Action, which reads its inputs from the environment."""
 
@@ -131,5 +140,6 @@ Asked = (
     | CleanOptions
     | StopOptions
     | DoctorOptions
+    | ReportOptions
     | ActionOptions
 )

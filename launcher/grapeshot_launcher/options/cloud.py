@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from grapeshot_launcher.options.asked import ImageOptions, LambdaOptions, PolicyOptions, RunOptions
-from grapeshot_launcher.options.flags import REPORT_FLAGS, SCRIPT_FLAGS, Commands, OnceCommand, flags
+from grapeshot_launcher.options.flags import (
+    REPORT_FLAGS,
+    SCRIPT_FLAGS,
+    Commands,
+    Dollars,
+    OnceCommand,
+    Whole,
+    flags,
+)
 
 EXAMPLES = """\b
 Examples:
@@ -22,7 +30,7 @@ Examples:
   grapeshot run-lambda --emulate blitz.yml              # the same, on this machine
 """
 
-MANY = click.IntRange(1, 10_000)
+MANY = Whole(1, 10_000)
 ARCHITECTURE = click.option(
     "--architecture",
     type=click.Choice(["arm64", "x86_64"]),
@@ -66,7 +74,7 @@ LAMBDA_FLAGS = flags(
     click.option(
         "--memory-size",
         metavar="MB",
-        type=click.IntRange(128, 10_240),
+        type=Whole(128, 10_240),
         default=4096,
         show_default=True,
         help="Memory of a worker; its CPU grows with it, 1,769 MB to a vCPU.",
@@ -75,7 +83,7 @@ LAMBDA_FLAGS = flags(
     click.option(
         "--timeout",
         metavar="SECONDS",
-        type=click.IntRange(60, 900),
+        type=Whole(60, 900),
         default=900,
         show_default=True,
         help="Time limit of a worker, start-up included.",
@@ -95,7 +103,7 @@ LAMBDA_FLAGS = flags(
     click.option(
         "--max-cost",
         metavar="USD",
-        type=click.FloatRange(min=0),
+        type=Dollars(),
         help="Refuse a run whose expected cost is higher, before AWS is touched.",
     ),
     click.option(

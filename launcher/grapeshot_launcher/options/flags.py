@@ -25,9 +25,40 @@ COMMANDS_ELSEWHERE = {
     "run-fargate": "is not part of Grapeshot; `grapeshot run-lambda` makes the load from AWS Lambda",
     "run:fargate": "is not part of Grapeshot; `grapeshot run-lambda` makes the load from AWS Lambda",
     "quick": "is not part of Grapeshot: write a script of a few lines and use `grapeshot run`",
-    "report": "is not part of Grapeshot: `grapeshot run -o report.json` keeps the numbers as JSON",
 }
 ALIASES = {"run:lambda": "run-lambda"}
+
+
+class Whole(click.IntRange):
+    """A whole number from `low` to `high`; whatever else was given is refused by naming both."""
+
+    def __init__(self, low: int, high: int) -> None:
+        super().__init__(low, high)
+        self._low, self._high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number; click.BadParameter for anything else."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a whole number from {self._low} to {self._high}.", param, ctx)
+
+
+class Dollars(click.FloatRange):
+    """A sum of 0 or more."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the sum; click.BadParameter for anything else, NaN too."""
+        try:
+            dollars = super().convert(value, param, ctx)
+        except click.BadParameter:
+            dollars = float("nan")
+        if dollars != dollars:
+            self.fail(f"{value!r} is not a number of dollars, 0 or more.", param, ctx)
+        return dollars
 
 
 class OnceCommand(click.Command):

@@ -126,6 +126,14 @@ def compare(
     return compare_runs(earlier, seen_later(report), floor=floor, confidence=confidence)
 
 
+def compare_reports(before: Report, after: Report) -> Comparison:
+    """Hold two runs against each other that are known as reports; one of Artillery may be among them."""
+    earlier = seen_later(before)
+    if before.quoted:
+        earlier = replace(earlier, verdict=None, settings={}, script=None)
+    return compare_runs(earlier, seen_later(after))
+
+
 def compare_runs(
     before: EarlierRun, after: EarlierRun, *, floor: float = FLOOR, confidence: float = CONFIDENCE
 ) -> Comparison:

@@ -232,6 +232,8 @@ def _times_of(totals: Totals, name: str = RESPONSE_TIME) -> dict[str, float]:
     if name not in totals.sketches:
         return {}
     summary = totals.sketches[name].summary()
+    if not summary.keys() >= set(_KEYS):  # merged reports of another tool tell no percentiles
+        return {}
     return {key: float(summary[key]) for key in _KEYS}
 
 

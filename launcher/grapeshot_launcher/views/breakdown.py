@@ -25,20 +25,20 @@ _STATUS: Final = re.compile(r"http\.codes\.(\d{3})")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Times:
-    """A distribution in ms, rounded as every report rounds it."""
+    """A distribution in ms, rounded as every report rounds it; None for what another tool did not tell."""
 
-    p50: float
-    p95: float
-    p99: float
-    max: float
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
 
     @staticmethod
     def of(sketch: Sketch | None) -> Times | None:
         """Read a sketch; None without a value."""
         if sketch is None or not sketch.count:
             return None
-        summary = sketch.summary()
-        return Times(p50=summary["p50"], p95=summary["p95"], p99=summary["p99"], max=summary["max"])
+        told = sketch.summary()
+        return Times(p50=told.get("p50"), p95=told.get("p95"), p99=told.get("p99"), max=told.get("max"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, NewType
 
@@ -79,10 +80,21 @@ def prose(text: str, *, length: int = SENTENCE_LENGTH) -> Html:
     >>> prose("worker 3: ask @me, or `x y`")
     'worker 3&#58; ask <code>&#64;me</code>, or <code>x y</code>'
     """
-    spoken = shortened(text, length).split("`")
-    if len(spoken) % 2 == 0:  # the last one opens a quotation that never ends
-        spoken[-2:] = ["`".join(spoken[-2:])]
-    return Html("".join(_quoted(part) if index % 2 else _words(part) for index, part in enumerate(spoken)))
+    return Html(
+        "".join(code(part, length=length) if name else escaped(part) for name, part in spoken(text, length))
+    )
+
+
+def spoken(text: str, length: int) -> Iterator[tuple[bool, str]]:
+    """Take a sentence apart, shortened: True with what is to be shown as a name, False with what means nothing."""
+    parts = shortened(text, length).split("`")
+    if len(parts) % 2 == 0:  # the last one opens a quotation that never ends
+        parts[-2:] = ["`".join(parts[-2:])]
+    for index, part in enumerate(parts):
+        if index % 2 == 0:
+            yield from _words(part)
+        else:
+            yield True, part if part.strip() else f"`{part}`"
 
 
 def lines(text: str, *, length: int) -> Html:
@@ -99,22 +111,22 @@ def block(text: str, *, length: int = 4_000) -> Html:
     return Html(f"<pre><code>{shown}</code></pre>")
 
 
-def _quoted(text: str) -> str:
-    return code(text, length=SENTENCE_LENGTH) if text.strip() else escaped(f"`{text}`")
-
-
-def _words(text: str) -> str:
-    parts: list[str] = []
+def _words(text: str) -> Iterator[tuple[bool, str]]:
+    blank = False
     for innocent, group in groupby(text.split(" "), key=_innocent):
         words = " ".join(group)
+        if blank:
+            yield False, " "
+        blank = True
         if innocent:
-            parts.append(escaped(words))
+            yield False, words
         else:
             core = words.rstrip(_ENDING)
             after = words[len(core) :]
             before, core, behind = _unwrapped(core)
-            parts.append(f"{escaped(before)}<code>{escaped(core)}</code>{escaped(behind + after)}")
-    return " ".join(parts)
+            yield False, before
+            yield True, core
+            yield False, behind + after
 
 
 def _unwrapped(text: str) -> tuple[str, str, str]:

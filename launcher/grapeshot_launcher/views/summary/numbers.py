@@ -53,6 +53,11 @@ def measured(value: float | None, unit: str = "") -> Html:
     return Html(f"{text}{unit}" if unit.startswith("/") or not unit else f"{text}&nbsp;{unit}")
 
 
+def valued(value: float, unit: str) -> Html:
+    """Write a value of a metric with the unit that it names, which may come from a file: only a known one is shown."""
+    return measured(value, unit if unit in ("ms", "/s", "%", "s") else "")
+
+
 def exactly(value: float) -> Html:
     """Write what a threshold was held against: not rounded so far that a failed one would look met.
 

@@ -15,7 +15,7 @@ from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.breakdown import Times, Users, error_counts, expectations
 from grapeshot_launcher.views.comparison import change_words, interval_words
 from grapeshot_launcher.views.summary.escape import Html, code, escaped, prose
-from grapeshot_launcher.views.summary.numbers import count, exactly, measured, percent, spread, things
+from grapeshot_launcher.views.summary.numbers import count, exactly, measured, percent, spread, things, valued
 from grapeshot_launcher.views.summary.tables import bullets, first, joined, more, paragraph, table
 
 _VALUES: Final = 3  # of one check that are shown
@@ -117,15 +117,11 @@ def _compared(metric: Compared) -> tuple[Html, ...]:
     change = f"<b>{escaped(change_words(metric))}</b>" + (f" ({escaped(interval)})" if interval else "")
     return (
         code(metric.name),
-        _valued(metric.before, metric.unit),
-        _valued(metric.after, metric.unit),
+        valued(metric.before, metric.unit),
+        valued(metric.after, metric.unit),
         Html(change),
         Html(_JUDGED[metric.judgement]),
     )
-
-
-def _valued(value: float, unit: str) -> Html:
-    return measured(value, unit if unit in ("ms", "/s", "%", "s") else "")
 
 
 # ---- figures ----

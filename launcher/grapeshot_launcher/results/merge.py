@@ -1,0 +1,255 @@
+"""Several runs as one report: what a single run of all their workers would have told (pure).
+
+Leaves to others: reading their files (reading), showing the whole (views).
+
+Periods merge by window, whether the runs lay side by side or one after another, and the whole is folded anew from them:
+counts add up, percentiles are those of all values together. Workers are numbered on, run after run, in the books too.
+Checks are held against the whole where their text is an expression; else each run's outcome stands.
+
+Percentiles that are only quoted can't be merged. With such a run among several, of every distribution that is left
+which can be said of any: count, mean, lowest and highest value. The rest is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from grapeshot_launcher.results.books import Books, Row
+from grapeshot_launcher.results.collect import WorkerEnd, WorkerId
+from grapeshot_launcher.results.ensure import CheckOutcome, run_checks
+from grapeshot_launcher.results.quoted import EXACT, Quoted
+from grapeshot_launcher.results.regions import RegionPart
+from grapeshot_launcher.results.report import Apdex, Report
+from grapeshot_launcher.results.verdict import Kind, Verdict
+from grapeshot_worker.errors import Exit
+from grapeshot_worker.metrics.period import Period, by_window
+from grapeshot_worker.metrics.report import Totals
+from grapeshot_worker.metrics.sketch import Sketch, SketchSum
+from grapeshot_worker.script.expression import expression_problem
+from grapeshot_worker.script.model import Check
+
+# What says most about the whole, first: one spoiled part spoils the sum.
+_WORST: Final[tuple[Kind, ...]] = ("invalid", "fail", "stopped", "running", "unknown", "pass")
+_SUMMED: Final = ("workers", "costUsd", "estimatedCostUsd")
+_NO_SKETCHES: Final = (
+    "One of the merged reports tells percentiles without the values behind them: percentiles can't be merged, so of"
+    " times there are count, mean, lowest and highest value only."
+)
+
+
+def merge_reports(reports: Sequence[Report]) -> Report:
+    """Merge reports, at least one; the order matters for names and numbers of workers alone."""
+    if len(reports) == 1:
+        return reports[0]
+    quoted = any(each.quoted for each in reports)
+    parts = [period for each in reports for period in each.periods]
+    periods = _quoted_windows(parts) if quoted else by_window(parts)
+    totals = _quoted_whole(reports) if quoted else Totals.of(parts)
+    offsets = _offsets(reports)
+    books = Books.of_rows(
+        _moved(row, offset) for each, offset in zip(reports, offsets, strict=True) for row in each.books.rows
+    )
+    checks = _checks(reports, totals)
+    return Report(
+        run_id=" + ".join(dict.fromkeys(each.run_id for each in reports)),
+        script=" + ".join(dict.fromkeys(each.script for each in reports)),
+        started_at=min(each.started_at for each in reports),
+        ended_at=max(each.ended_at for each in reports),
+        verdict=_verdict(reports, checks),
+        totals=totals,
+        periods=periods,
+        books=books,
+        workers=tuple(
+            _numbered(end, offset)
+            for each, offset in zip(reports, offsets, strict=True)
+            for end in each.workers
+        ),
+        checks=checks,
+        apdex=_apdex(reports),
+        warnings=tuple(_warnings(reports, quoted=quoted)),
+        settings=_settings(reports),
+        regions=_regions(reports, offsets, quoted=quoted),
+        quoted=quoted,
+    )
+
+
+def _offsets(reports: Sequence[Report]) -> list[int]:
+    """Give by how much each run's worker numbers are moved on."""
+    offsets, next_one = [], 0
+    for each in reports:
+        offsets.append(next_one)
+        known = [row.index for row in each.books.rows] + [end.worker.index for end in each.workers]
+        next_one += max(known, default=-1) + 1
+    return offsets
+
+
+def _moved(row: Row, offset: int) -> Row:
+    return replace(row, index=row.index + offset)
+
+
+def _numbered(end: WorkerEnd, offset: int) -> WorkerEnd:
+    return replace(end, worker=WorkerId(end.worker.generation, end.worker.index + offset))
+
+
+def _checks(reports: Sequence[Report], totals: Totals) -> tuple[CheckOutcome, ...]:
+    """Hold each check against the whole; one that is no expression of metrics stands as each run found it."""
+    found: dict[tuple[str, bool], list[CheckOutcome]] = {}
+    for each in reports:
+        for check in each.checks:
+            found.setdefault((check.label, check.strict), []).append(check)
+    outcomes: list[CheckOutcome] = []
+    for (label, strict), single in found.items():
+        if expression_problem(label) is None and not any(each.problem for each in single):
+            outcomes += run_checks([Check(label=label, expression=label, strict=strict)], totals)
+        else:
+            outcomes += single
+    return tuple(outcomes)
+
+
+def _verdict(reports: Sequence[Report], checks: Sequence[CheckOutcome]) -> Verdict:
+    """Take the worst of the runs' verdicts; but a failed threshold is a matter of the whole."""
+    broken = [check for check in checks if check.strict and not check.ok]
+    reasons = [
+        f"run {each.run_id}: {reason}"
+        for each in reports
+        for reason in each.verdict.reasons
+        if not reason.startswith("check failed: ")
+    ]
+    reasons += [f"check failed: {check.label}" for check in broken]
+    kinds: set[Kind] = {each.verdict.kind for each in reports if not _only_checks_failed(each)}
+    kinds |= {"fail"} if broken else {"pass"} if not kinds else set()
+    kind = next(each for each in _WORST if each in kinds)
+    codes = [int(each.verdict.exit_code) for each in reports if each.verdict.kind == kind]
+    code = Exit.OK if kind in ("pass", "unknown") else max(codes, default=int(Exit.FAILED))
+    return Verdict(kind=kind, exit_code=int(code), reasons=tuple(dict.fromkeys(reasons)))
+
+
+def _only_checks_failed(report: Report) -> bool:
+    """Whether nothing but thresholds failed a run: the whole may meet what a part of it did not."""
+    told = report.verdict.reasons
+    return report.verdict.kind == "fail" and all(reason.startswith("check failed: ") for reason in told)
+
+
+def _apdex(reports: Sequence[Report]) -> Apdex | None:
+    known = [each.apdex for each in reports if each.apdex is not None]
+    if len(known) < len(reports) or len({each.threshold for each in known}) > 1:
+        return None  # scores by different thresholds have no sum
+    return Apdex(
+        threshold=known[0].threshold,
+        satisfied=sum(each.satisfied for each in known),
+        tolerated=sum(each.tolerated for each in known),
+        frustrated=sum(each.frustrated for each in known),
+    )
+
+
+def _warnings(reports: Sequence[Report], *, quoted: bool) -> Iterator[str]:
+    yield f"This is {len(reports)} runs merged: {', '.join(each.run_id for each in reports)}."
+    if quoted:
+        yield _NO_SKETCHES
+    yield from dict.fromkeys(warning for each in reports for warning in each.warnings)
+
+
+def _settings(reports: Sequence[Report]) -> Mapping[str, Any]:
+    """Keep what all runs have in common, and add up what is a sum; what differs is listed, run by run."""
+    keys = dict.fromkeys(key for each in reports for key in each.settings)
+    found: dict[str, Any] = {}
+    for key in keys:
+        told = [each.settings.get(key) for each in reports]
+        if all(value == told[0] for value in told[1:]) and key not in _SUMMED:
+            found[key] = told[0]
+        elif key in _SUMMED:
+            numbers = [value for value in told if isinstance(value, int | float)]
+            found[key] = sum(numbers) if len(numbers) == len(told) else None
+        elif key not in ("phases", "source", "costByRegion", "command", "name"):
+            found[key] = ", ".join(str(value) for value in dict.fromkeys(map(str, told)))
+    return found
+
+
+def _regions(reports: Sequence[Report], offsets: Sequence[int], *, quoted: bool) -> tuple[RegionPart, ...]:
+    """Add up the parts by region, if every run has them."""
+    if quoted or not all(each.regions for each in reports):
+        return ()
+    rows: dict[str, list[Row]] = {}
+    totals: dict[str, list[Totals]] = {}
+    for each, offset in zip(reports, offsets, strict=True):
+        for part in each.regions:
+            rows.setdefault(part.region, []).extend(_moved(row, offset) for row in part.books.rows)
+            totals.setdefault(part.region, []).append(part.totals)
+    return tuple(
+        RegionPart(region=region, books=Books.of_rows(rows[region]), totals=_sum(totals[region]))
+        for region in rows
+    )
+
+
+def _sum(parts: Sequence[Totals]) -> Totals:
+    """Add wholes up that have no windows any more; a rate is the sum of theirs, for they lay side by side."""
+    names = dict.fromkeys(name for each in parts for name in each.sketches)
+    sketches: dict[str, Sketch] = {}
+    for name in names:
+        total = SketchSum()
+        for each in parts:
+            if name in each.sketches:
+                total.add(each.sketches[name])
+        sketches[name] = total.sketch()
+    return replace(_counted(parts), sketches=sketches)
+
+
+def _counted(parts: Sequence[Totals]) -> Totals:
+    """Add counters and rates up, and take the outermost moments."""
+    counters: dict[str, int] = {}
+    rates: dict[str, int] = {}
+    for each in parts:
+        for name, count in each.counters.items():
+            counters[name] = counters.get(name, 0) + count
+        for name, rate in each.rates.items():
+            rates[name] = rates.get(name, 0) + rate
+
+    def outermost(name: str) -> float | None:
+        known = [moment for each in parts if (moment := getattr(each, name)) is not None]
+        return None if not known else min(known) if name.startswith("first") else max(known)
+
+    moments = ("first_counter_at", "last_counter_at", "first_histogram_at", "last_histogram_at")
+    return Totals(
+        latest=max((each.latest for each in parts if each.latest is not None), default=None),
+        counters=counters,
+        rates=rates,
+        **{name: outermost(name) for name in moments},  # type: ignore[arg-type]  # moments all
+    )
+
+
+def _quoted_whole(reports: Sequence[Report]) -> Totals:
+    parts = [each.totals for each in reports]
+    return replace(_counted(parts), sketches=_outlines([each.sketches for each in parts]))
+
+
+def _quoted_windows(periods: Sequence[Period]) -> tuple[Period, ...]:
+    windows: dict[int, list[Period]] = {}
+    for period in periods:
+        windows.setdefault(period.start, []).append(period)
+    whole: list[Period] = []
+    for start in sorted(windows):
+        same = windows[start]
+        if len(same) == 1:
+            whole.append(same[0])
+            continue
+        [added] = by_window([replace(each, sketches={}) for each in same])
+        whole.append(replace(added, sketches=_outlines([each.sketches for each in same])))
+    return tuple(whole)
+
+
+def _outlines(parts: Sequence[Mapping[str, Sketch]]) -> dict[str, Quoted]:
+    """Give of each distribution what is exact of several: count, mean, lowest and highest value."""
+    found: dict[str, Quoted] = {}
+    for name in dict.fromkeys(name for each in parts for name in each):
+        known = [each[name] for each in parts if name in each and each[name].count]
+        count = sum(each.count for each in known)
+        told = {
+            "min": min((each.min for each in known), default=0.0),
+            "max": max((each.max for each in known), default=0.0),
+            "count": count,
+            "mean": sum(each.sum for each in known) / count if count else 0.0,
+        }
+        found[name] = Quoted.from_summary({key: told[key] for key in EXACT})
+    return found
