@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reports
@@ -103,6 +103,7 @@ def some_periods(draw: st.DrawFn) -> tuple[Period, ...]:
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text of all Unicode takes seconds to draw
 @given(some_periods())
 def test_whatever_was_measured_is_read_back(periods: tuple[Period, ...]) -> None:
     """Any names, counts, values and moments."""
@@ -207,6 +208,27 @@ def test_a_quoted_report_can_be_written_and_read_again() -> None:
     assert b'"periods"' not in report_file(read)
     assert again(read) == report_file(read)
     assert read_report(report_file(read), "x").quoted
+
+
+FOREIGN = json.loads(artillery())
+
+
+@given(
+    st.sampled_from(paths(FOREIGN)[1:]),
+    st.sampled_from(["gone", None, "x", -1, 1.5, [], {}, [1], {"a": "b"}, True, 10**400]),
+)
+def test_artillery_s_file_with_something_else_in_it_is_read_or_refused(
+    place: tuple[Any, ...], other: object
+) -> None:
+    """Whatever stands where, or is missing."""
+    data = json.loads(artillery())
+    part = data
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = other
+    if other == "gone":
+        del part[place[-1]]
+    assert read_or_refused(json.dumps(data).encode())
 
 
 def test_an_early_file_of_artillery_has_histograms_alone() -> None:
