@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reports
@@ -38,6 +38,8 @@ def foreign(report: Report) -> Report:
     return read_report(json.dumps(data).encode(), "artillery.json")
 
 
+# What is looked at is what comes out, on a busy machine too.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 values = st.dictionaries(st.floats(0.1, 1e6), st.integers(1, 50), min_size=1, max_size=5)
 
 
@@ -57,6 +59,7 @@ def some_runs(draw: st.DrawFn) -> list[Report]:
     return [run(*periods(), run_id=f"t{number}") for number in range(draw(st.integers(2, 4)))]
 
 
+@unhurried
 @given(some_runs())
 def test_nothing_is_lost(runs: list[Report]) -> None:
     """Counts add up, and percentiles are those of all values together, of the whole and of each window."""
@@ -77,6 +80,7 @@ def test_nothing_is_lost(runs: list[Report]) -> None:
     assert len({row.index for row in merged.books.rows}) == len(merged.books.rows) == 2 * len(runs)
 
 
+@unhurried
 @given(some_runs(), st.randoms())
 def test_the_order_makes_no_difference_to_the_numbers(runs: list[Report], random: Any) -> None:
     turned = [*runs]
@@ -88,6 +92,7 @@ def test_the_order_makes_no_difference_to_the_numbers(runs: list[Report], random
     assert (shuffled.books.planned, shuffled.verdict.kind) == (straight.books.planned, straight.verdict.kind)
 
 
+@unhurried
 @given(some_runs())
 def test_merging_in_steps_is_merging_at_once(runs: list[Report]) -> None:
     stepwise = merge_reports([merge_reports(runs[:-1]), runs[-1]])
