@@ -141,6 +141,17 @@ def test_a_threshold_is_held_against_the_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("label", "found"), [("maxErrorRate < 1", "error rate"), ("p99 < 200", "http.response_time.p99")]
+)
+def test_a_check_that_only_reads_like_an_expression_stands_as_it_was_found(label: str, found: str) -> None:
+    """Its metric has another name than its text, so it can't be held against the whole."""
+    outcome = reports.check(label, values={found: 0.5})
+    merged = merge_reports([run(window(0), checks=(outcome,)), run(window(1))])
+
+    assert (merged.verdict.kind, merged.checks) == ("pass", (outcome,))
+
+
+@pytest.mark.parametrize(
     ("one", "other", "whole"),
     [("pass", "invalid", "invalid"), ("stopped", "invalid", "invalid"), ("pass", "stopped", "stopped")],
 )

@@ -101,11 +101,15 @@ def _checks(reports: Sequence[Report], totals: Totals) -> tuple[CheckOutcome, ..
             found.setdefault((check.label, check.strict), []).append(check)
     outcomes: list[CheckOutcome] = []
     for (label, strict), single in found.items():
-        if expression_problem(label) is None and not any(each.problem for each in single):
-            outcomes += run_checks([Check(label=label, expression=label, strict=strict)], totals)
-        else:
-            outcomes += single
+        readable = expression_problem(label) is None and not any(each.problem for each in single)
+        held = run_checks([Check(label=label, expression=label, strict=strict)], totals) if readable else ()
+        outcomes += held if held and _knows(single, held[0].missing) else single
     return tuple(outcomes)
+
+
+def _knows(single: Sequence[CheckOutcome], names: Sequence[str]) -> bool:
+    """Whether the runs' checks were of these metrics: `maxErrorRate < 1` reads like an expression, and is none."""
+    return set(names) <= {name for each in single for name in (*each.values, *each.missing)}
 
 
 def _verdict(reports: Sequence[Report], checks: Sequence[CheckOutcome]) -> Verdict:
