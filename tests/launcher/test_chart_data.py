@@ -165,18 +165,18 @@ def test_status_codes_in_their_order() -> None:
 
 
 def test_phases_follow_one_another_from_the_start() -> None:
-    """Named by how users arrive, all copies together; one that takes no time isn't drawn."""
+    """Named by their author, or how users arrive, all copies together; one that takes no time isn't drawn."""
     phase = {"kind": "rate", "duration": 20.0, "rate": 5.0, "rampTo": 0.0, "count": 0, "copies": 2}
     phases = [
         phase,
         {**phase, "duration": 0},
         {**phase, "kind": "ramp", "rampTo": 10.0, "copies": 1},
-        {**phase, "kind": "pause", "duration": 5},
+        {**phase, "kind": "pause", "duration": 5, "name": "a \x1b breath"},
         {**phase, "kind": "count", "count": 30, "copies": 1},
     ]
     spans = chart_data(run(period(0), settings={"phases": phases}))["phases"]
 
-    assert [span["name"] for span in spans] == ["1: 10/s", "2: 5 → 10/s", "3: pause", "4: 30 users"]
+    assert [span["name"] for span in spans] == ["1: 10/s", "2: 5 → 10/s", "3: a \\x1b breath", "4: 30 users"]
     assert [(span["from"], span["to"]) for span in spans] == [(0, 20), (20, 40), (40, 45), (45, 65)]
 
 
