@@ -47,28 +47,27 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Its path."""
-    if REQUIRED and shutil.which("chromium") is None:
-        _install()
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip(
-            "NOT TESTED: pages in a browser. There is no chromium: install Debian's package of that name"
-        )
-    return found
-
-
-def _install() -> None:
-    """Install Debian's package, with a font: a machine without any draws no text."""
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
+def pytest_sessionstart() -> None:
+    """Install Debian's package, with a font, before any test's time begins: a machine without a font draws no text."""
+    can = shutil.which("apt-get") is not None and os.geteuid() == 0
+    if not (ASKED and REQUIRED and can) or shutil.which("chromium") is not None:
         return
     command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
     if subprocess.run(command, capture_output=True, timeout=600, check=False).returncode:
         # The usual reason on a fresh machine: it has no lists yet.
         subprocess.run(["apt-get", "update", "-qq"], capture_output=True, timeout=300, check=False)
         subprocess.run(command, timeout=600, check=False)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Its path."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip(
+            "NOT TESTED: pages in a browser. There is no chromium: install Debian's package of that name"
+        )
+    return found
 
 
 @pytest.fixture(scope="session")

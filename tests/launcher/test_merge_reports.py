@@ -262,6 +262,19 @@ def test_quoted_percentiles_are_left_out() -> None:
     assert read_report(report_file(merged), "x").totals.summaries() == merged.totals.summaries()
 
 
+def test_a_mean_that_one_report_lacks_is_left_out() -> None:
+    """Early versions of the reference told none; that of the others is not that of all."""
+    data = json.loads(report_file(run()))
+    for part in (data["aggregate"], *data["intermediate"]):
+        for summary in part["summaries"].values():
+            del summary["mean"]
+    early = read_report(json.dumps({key: data[key] for key in ("aggregate", "intermediate")}).encode(), "x")
+
+    merged = merge_reports([early, run()])
+    assert merged.totals.summaries()["http.response_time"] == {"count": 600, "min": 20.0, "max": 60.0}
+    assert merge_reports([merged, run()]).totals.summaries()["http.response_time"]["count"] == 900
+
+
 @pytest.mark.parametrize("number", [0, 100], ids=["side by side", "one after another"])
 def test_rates_with_quoted_runs_are_those_without(number: int) -> None:
     """Of the whole and of each window, whoever wrote the file; each window's is rounded once more."""

@@ -238,6 +238,33 @@ def test_artillery_s_file_with_something_else_in_it_is_read_or_refused(
     assert read_or_refused(json.dumps(data).encode())
 
 
+def test_fractions_and_nulls_among_a_foreign_file_s_counters_are_left_out_and_named() -> None:
+    """Hooks of the reference may count anything; what a verdict is made of must be counts all the same."""
+    data = json.loads(FOREIGN)
+    data["aggregate"]["counters"] |= {"half": 1.5, "http.downloaded_bytes": None, "down": -3}
+    data["intermediate"][0]["counters"]["half"] = 0.5
+    read = read_report(json.dumps(data).encode(), "old.json")
+
+    assert read.totals.counters == {**sample_report.report().totals.counters, "down": -3}
+    assert "half" not in read.periods[0].counters
+    assert read.warnings[1] == (
+        "old.json: left out are counters that are no whole numbers: half, http.downloaded_bytes"
+    )
+    data["aggregate"]["counters"]["vusers.failed"] = 0.5
+    with pytest.raises(ReportRefused):
+        read_report(json.dumps(data).encode(), "old.json")
+
+
+def test_a_counter_below_zero_is_read_back() -> None:
+    """A hook may count down, in a region too."""
+    down = replace(FULL.periods[0], counters={"stock": -3})
+    totals = Totals.of([down])
+    regions = tuple(replace(part, totals=totals) for part in FULL.regions)
+    report = replace(FULL, periods=(down,), totals=totals, regions=regions)
+
+    assert again(report) == report_file(report)
+
+
 def test_an_early_file_of_artillery_has_histograms_alone() -> None:
     data = json.loads(artillery())
     for part in (data["aggregate"], *data["intermediate"]):

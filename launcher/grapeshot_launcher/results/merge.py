@@ -21,7 +21,7 @@ from grapeshot_launcher.results.books import Books, Row
 from grapeshot_launcher.results.collect import WorkerEnd, WorkerId
 from grapeshot_launcher.results.ensure import CheckOutcome, run_checks
 from grapeshot_launcher.results.parts import is_number
-from grapeshot_launcher.results.quoted import EXACT, Quoted
+from grapeshot_launcher.results.quoted import Quoted
 from grapeshot_launcher.results.regions import RegionPart
 from grapeshot_launcher.results.report import Apdex, Report
 from grapeshot_launcher.results.verdict import Kind, Verdict
@@ -274,16 +274,22 @@ def _told_rates(period: Period) -> dict[str, RateCount]:
 
 
 def _outlines(parts: Sequence[Mapping[str, Sketch]]) -> dict[str, Quoted]:
-    """Give of each distribution what is exact of several: count, mean, lowest and highest value."""
+    """Give of each distribution what is exact of several: count, mean, lowest and highest value, if all tell it."""
     found: dict[str, Quoted] = {}
     for name in dict.fromkeys(name for each in parts for name in each):
-        known = [each[name] for each in parts if name in each and each[name].count]
-        count = sum(each.count for each in known)
-        told = {
-            "min": min((each.min for each in known), default=0.0),
-            "max": max((each.max for each in known), default=0.0),
-            "count": count,
-            "mean": sum(each.sum for each in known) / count if count else 0.0,
-        }
-        found[name] = Quoted.from_summary({key: told[key] for key in EXACT})
+        known = [_exact(each[name]) for each in parts if name in each and each[name].count]
+        count = sum(each["count"] for each in known)
+        told: dict[str, float] = {"count": count}
+        if all("min" in each and "max" in each for each in known):
+            told["min"] = min((each["min"] for each in known), default=0.0)
+            told["max"] = max((each["max"] for each in known), default=0.0)
+        if all("mean" in each for each in known):
+            told["mean"] = sum(each["count"] * each["mean"] for each in known) / count if count else 0.0
+        found[name] = Quoted.from_summary(told)
     return found
+
+
+def _exact(sketch: Sketch) -> Mapping[str, float]:
+    if isinstance(sketch, Quoted):
+        return sketch.exact
+    return {"min": sketch.min, "max": sketch.max, "count": sketch.count, "mean": sketch.sum / sketch.count}
