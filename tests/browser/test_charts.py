@@ -218,10 +218,10 @@ def test_a_change_of_theme_and_paper_are_drawn_anew(browser_page: Look, twelve: 
     page = browser_page(html_page(twelve), WIDE)
     light = colours(page)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(ONLY, sorted(DARK_TEXTS))
+    page.wait_for_function(ONLY, arg=sorted(DARK_TEXTS))
     dark = colours(page)
     page.emulate_media(media="print", color_scheme="dark")
-    page.wait_for_function(ONLY, sorted(light[1]))
+    page.wait_for_function(ONLY, arg=sorted(light[1]))
     paper = colours(page)
 
     assert not light[1] & dark[1]
