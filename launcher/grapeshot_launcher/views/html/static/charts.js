@@ -38,6 +38,7 @@
   const TICKS = [1, 2, 5];
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400]; // of time, in seconds
   const LABEL_WIDTH = 60; // pixels of a tick's label, with some room
+  const MARK_WIDTH = 90; // pixels of a percentile's name and value
 
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const paper = window.matchMedia("print");
@@ -336,8 +337,6 @@
     const tallest = Math.max(...heights);
     const bars = spread.counts.map((count, at) => [edges[at], edges[at + 1], heights[at] / tallest]);
     const marks = Object.entries(spread.marks);
-    const [first, last] = [edges[0], edges[edges.length - 1]];
-    const leans = (value) => (Math.log10(value || spread.edges[0]) - first) / (last - first) > 0.6; // its text is to the left
     return {
       animation: false, backgroundColor: "transparent",
       grid: { ...grid(), left: 24, top: 56, bottom: 24 },
@@ -370,11 +369,14 @@
           renderItem: (params, api) => {
             const [name, value] = marks[params.dataIndex];
             const [x, top] = api.coord([api.value(0), 1]);
-            const { height } = params.coordSys;
-            const left = leans(value);
-            // Each text on a row of its own, from the top: no line then runs through another one's text.
-            const order = [...marks.filter((mark) => !leans(mark[1])), ...marks.filter((mark) => leans(mark[1])).reverse()];
-            const up = 46 - order.findIndex((mark) => mark[0] === name) * 15;
+            const { height, width, x: edge } = params.coordSys;
+            // Each text is on a row of its own. To the right the leftmost is on top, to the left the rightmost: so no line
+            // runs through another one's text. Where neither side has room for all, they are far from each other.
+            const at = ([, ms]) => api.coord([Math.log10(Math.max(ms, spread.edges[0])), 1])[0] - edge;
+            const rightwards = (mark) => at(marks[marks.length - 1]) + MARK_WIDTH < width || (at(marks[0]) < MARK_WIDTH && at(mark) < width / 2);
+            const left = !rightwards(marks[params.dataIndex]);
+            const order = [...marks.filter(rightwards), ...marks.filter((mark) => !rightwards(mark)).reverse()];
+            const up = 46 - order.indexOf(marks[params.dataIndex]) * 15;
             return {
               type: "group",
               children: [
