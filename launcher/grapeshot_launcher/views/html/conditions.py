@@ -91,15 +91,15 @@ def _value(key: str, value: Any) -> Cell:
 
 
 def phase_grid(report: Report) -> Grid:
-    """Show the phases of the load in their order; those of a file that tells them otherwise are not shown."""
+    """Show the phases of the load in their order, all copies of it together; what is told otherwise is left out."""
     told = report.settings.get("phases")
     phases = [phase for phase in told if isinstance(phase, Mapping)] if isinstance(told, list | tuple) else []
     rows = [_phase(number, phase) for number, phase in enumerate(phases, 1)]
     titles = (
-        "Phase",
+        ">Phase",
         ">Lasts",
         ">Users a second",
-        ">Up to",
+        ">Rising to",
         ">Users in all",
         ">At most at a time",
         "Arrivals",
@@ -108,18 +108,24 @@ def phase_grid(report: Report) -> Grid:
 
 
 def _phase(number: int, phase: Mapping[str, Any]) -> tuple[Cell, ...]:
-    count, most = phase.get("count"), phase.get("maxVusers")
-    name = phase.get("name")
+    copies, kind = _number(phase.get("copies")) or 1, phase.get("kind")
+    rate, ramp_to, count, most = (_number(phase.get(key)) for key in ("rate", "rampTo", "count", "maxVusers"))
     return (
-        text_cell(f"{number}. {name}") if isinstance(name, str) and name else word(f"{number}.", key=number),
+        counted(number),
         timed(_number(phase.get("duration")), "s"),
-        timed(_number(phase.get("rate")), ""),
-        timed(_number(phase.get("rampTo")), ""),
-        counted(count if isinstance(count, int) else None),
-        counted(most if isinstance(most, int) else None),
-        word("pause" if phase.get("kind") == "pause" else "random" if phase.get("poisson") else "even"),
+        timed(rate * copies if rate is not None and kind in ("rate", "ramp") else None, "/s"),
+        timed(ramp_to * copies if ramp_to is not None and kind == "ramp" else None, "/s"),
+        counted(int(count * copies) if count is not None and kind == "count" else None),
+        counted(int(most * copies) if most is not None else None),
+        word(
+            "none: a pause" if kind == "pause" else "at random" if phase.get("poisson") else "evenly spread"
+        ),
     )
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return (
+        float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value < 1e12
+        else None
+    )

@@ -23,8 +23,8 @@ from grapeshot_launcher.views.summary.numbers import NONE, exactly, percent
 
 OPEN_REASONS: Final = 8  # of the verdict, that are shown at once
 DISTRUST: Final = {
-    "invalid": "Don't rely on these numbers: the load generator spoiled the measurement.",
-    "stopped": "Don't hold these numbers against a whole run: the planned load was not made.",
+    "invalid": "The load generator spoiled the measurement: don't rely on any number below.",
+    "stopped": "The planned load was not made: don't hold the numbers below against those of a whole run.",
 }
 _LIMIT: Final = re.compile(r"[^<>=!&|()]*(<=?|>=?)\s*(\d+(?:\.\d+)?)\s*")
 _TONES: Final = {"worse": "fail", "better": "pass", "no evidence": ""}

@@ -1,7 +1,7 @@
 """A report, or two of them beside each other, as one file of HTML (pure).
 
 Leaves to others: what stands in it (the other modules of this folder), its looks (static/page.css), sorting and live
-updates (static/page.js).
+updates (static/page.js), the charts (charts).
 
 The page may do only what it brings along: its policy (Content-Security-Policy) allows the scripts in it by their
 hashes, and no request to anywhere. Styles are allowed inline, because the charts and the bars set some on their
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -24,23 +25,27 @@ from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.breakdown import Users
 from grapeshot_launcher.views.console import plain
 from grapeshot_launcher.views.html import conditions, judged, measurements, workers
+from grapeshot_launcher.views.html.charts import chart_data
 from grapeshot_launcher.views.html.figures import key_figures
 from grapeshot_launcher.views.html.grids import lines, named
 from grapeshot_launcher.views.html.sides import both_figures, endpoint_sides, setting_sides
 
 _PACKAGE: Final = "grapeshot_launcher.views.html"
-_SCRIPTS: Final = ("page.js",)
+_STYLES: Final = ("page.css", "charts.css")
+_DRAWING: Final = ("echarts.js", "charts.js")  # a page without charts does without
+_ALWAYS: Final = ("page.js",)
 
 
 def html_page(report: Report, *, live: bool = False) -> bytes:
     """Give the page of a report; `live`: as a server shows it while the run goes on, beside its `live.js`."""
-    return _page("report.html.j2", live=live, **_report_parts(report))
+    return _page("report.html.j2", (*_DRAWING, *_ALWAYS), live=live, **_report_parts(report))
 
 
 def compare_page(before: Report, after: Report, comparison: Comparison) -> bytes:
     """Give the page of two runs beside each other, the earlier one first."""
     return _page(
         "compare.html.j2",
+        _ALWAYS,
         live=False,
         title=f"{conditions.title(before)} → {conditions.title(after)}",
         comparison=comparison,
@@ -66,6 +71,7 @@ def _report_parts(report: Report) -> dict[str, Any]:
         "banner": judged.banner(report),
         "facts": conditions.facts(report),
         "figures": key_figures(report),
+        "charts": chart_data(report),
         "checks": judged.check_grid(report.checks),
         "comparison": judged.comparison_grid(report.comparison) if report.comparison else None,
         "compared": judged.comparison_words(report.comparison) if report.comparison else "",
@@ -91,8 +97,9 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) and value.strip() else ""
 
 
-def _page(template: str, *, live: bool, **parts: Any) -> bytes:
-    scripts = [_static(name) for name in _SCRIPTS]
+def _page(template: str, names: Sequence[str], *, live: bool, **parts: Any) -> bytes:
+    scripts = [_static(name) for name in names]
+    style = Markup("").join(map(_static, _STYLES))
     text = (
         _templates()
         .get_template(template)
@@ -100,7 +107,7 @@ def _page(template: str, *, live: bool, **parts: Any) -> bytes:
             live=live,
             plain_title=plain(parts["title"]),
             policy=_policy(scripts, live=live),
-            style=_static("page.css"),
+            style=style,
             scripts=scripts,
             **parts,
         )

@@ -81,6 +81,9 @@
     const main = document.querySelector("main");
     const source = fresh.querySelector("main") || fresh.body;
     const known = place(main);
+    const drawn = main.querySelector("#charts"); // it stays: it takes in its own numbers
+    const spot = source.querySelector("#charts");
+    if (drawn && spot) spot.replaceWith(drawn);
     main.replaceChildren(...source.childNodes);
     if (fresh.title) document.title = fresh.title;
     prepareAll();
@@ -98,5 +101,7 @@
   window.addEventListener("afterprint", () => folded.forEach((each) => { each.open = false; }));
 
   prepareAll();
+  const told = document.getElementById("chart-data");
+  if (window.grapeshotCharts && told) window.grapeshotCharts.draw(JSON.parse(told.textContent));
   window.grapeshotPage = { update };
 })();
