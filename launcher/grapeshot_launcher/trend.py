@@ -134,7 +134,9 @@ def _found(
         return _bounded(_files(asked.place), partial(map, _file), left_out)
     place = prefix_of(asked.place, asked.region, environ)
     if reach is None:
-        from grapeshot_launcher.cloud.aws import Aws  # late: the SDK takes a while, and a directory needs none
+        from grapeshot_launcher.cloud.aws import (
+            Aws,
+        )  # late: the SDK takes a while, and a directory needs none
 
         reach = Aws
     aws = reach(place.region)
@@ -142,9 +144,7 @@ def _found(
     return _bounded(keys, partial(_objects, aws, place.bucket), left_out)
 
 
-def _bounded(
-    names: Iterator[str], read: Callable[[Iterator[str]], Found], left_out: _LeftOut
-) -> Found:
+def _bounded(names: Iterator[str], read: Callable[[Iterator[str]], Found], left_out: _LeftOut) -> Found:
     """Read the first so many files."""
     known = list(names)
     yield from read(iter(known[:MOST_FILES]))

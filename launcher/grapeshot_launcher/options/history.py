@@ -30,7 +30,7 @@ Examples:
 def history(**flags: Any) -> HistoryOptions:
     """Show how p95 and rate went from commit to commit, as a page.
 
-    Every *.json below the directory or the prefix is looked at: reports that runs have written with -o. Others are named,
-    and left out.
+    Every *.json below the directory or the prefix is read: reports that runs have written with -o. What is none is
+    named, and left out.
     """
     return HistoryOptions(**flags)

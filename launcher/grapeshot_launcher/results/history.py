@@ -6,9 +6,9 @@ A line joins runs of one branch that have the same plan: script, phases, target,
 Runs of one commit are shown each, and the line goes through their middle. A run that is worth nothing in itself
 (invalid, stopped, ended by its own checks), or that does not tell its plan, is shown and never joined.
 
-Each run of a line is held against the one before it in time, by the rules of `baseline` and with its rate of errors. What
-the comparison needs of a run is kept until all are there, for files come in any order: four counts and five times for
-each ten seconds.
+Each run of a line is held against the latest one of another commit before it, by the rules of `baseline`: what differs
+between runs of one commit is no change of the code. What that needs of a run is kept until all are there, for files
+come in any order: four counts and five times of each slice.
 """
 
 from __future__ import annotations
@@ -77,6 +77,19 @@ class History:
     repeated: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Latest:
+    """The latest run of a line, its commit, and the latest run of another commit before it."""
+
+    commit: str = ""
+    run: EarlierRun | None = None
+    before: EarlierRun | None = None
+
+    def then(self, commit: str, run: EarlierRun) -> _Latest:
+        before = self.before if commit == self.commit else self.run
+        return _Latest(commit=commit, run=run, before=before)
+
+
 def compact(run: EarlierRun) -> EarlierRun:
     """Give a run with no more than a comparison reads of it."""
     return replace(run, slices=tuple(map(_compact, run.slices)))
@@ -104,7 +117,7 @@ def history(runs: Iterable[tuple[str, EarlierRun]]) -> History:
 
 def _points(ordered: Iterable[tuple[str, EarlierRun]]) -> Iterator[Point]:
     plans: dict[str, int] = {}
-    last: dict[tuple[int, str], EarlierRun] = {}  # of each line
+    latest: dict[tuple[int, str], _Latest] = {}  # of each line
     for name, run in ordered:
         plan = plan_of(run)
         point = _point(name, run)
@@ -115,9 +128,9 @@ def _points(ordered: Iterable[tuple[str, EarlierRun]]) -> Iterator[Point]:
         if not is_sound(run):
             yield replace(point, plan=number)
             continue
-        before = last.get((number, point.ref))
-        last[number, point.ref] = run
-        yield _compared(replace(point, plan=number, joined=True), before, run)
+        here = latest.get((number, point.ref), _Latest())
+        latest[number, point.ref] = here = here.then(commit_of(point), run)
+        yield _compared(replace(point, plan=number, joined=True), here.before, run)
 
 
 def _compared(point: Point, before: EarlierRun | None, run: EarlierRun) -> Point:
