@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 REQUIREMENTS := worker/requirements.txt launcher/requirements.txt tests/requirements.txt
 
-.PHONY: setup demo test test-image test-crowd test-faults lint lint-python lint-workflows lint-image lint-infra format
+.PHONY: setup demo test test-browser test-image test-crowd test-faults lint lint-python lint-workflows lint-image lint-infra format
 .PHONY: bench bench-intake bench-startup charts lock clean
 
 setup: $(STAMP)
@@ -23,6 +23,10 @@ demo: setup
 # One more process than cores: much of a run's test is waiting for the run.
 test: setup
 	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --dist loadfile
+
+# The pages in a real browser: Chromium from the PATH, or installed from Debian's packages where it is required.
+test-browser: setup
+	@GRAPESHOT_TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser
 
 # Builds the worker image and runs it within the limits of Lambda; needs docker, or root on a Debian.
 test-image: setup

@@ -1,5 +1,7 @@
 """Takes from a folder of installed packages what a worker never reads: `python slim.py FOLDER`, when an image is built.
 
+It says what it took.
+
 Compiled modules lose what only debuggers and linkers look at. A loader needs what the program headers name (ELF
 specification, "Program Loading"); symbols, debugging tables and the section headers lie behind that and are cut off.
 So no `strip` for the machine that the module is made for has to be there.
@@ -9,7 +11,6 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 SERVICES = ("s3", "sqs")  # of AWS that a worker speaks to; botocore describes four hundred
@@ -38,27 +39,41 @@ def loaded(module: bytes) -> bytes:
     return head + module[len(head) : end]
 
 
-def superfluous(site: Path) -> Iterator[Path]:
-    """Give the files that no worker reads."""
-    yield from (path for path in site.rglob("*") if path.suffix in SOURCES)
-    for pattern in UNUSED:
-        yield from site.glob(pattern)
-    for service in (site / "botocore" / "data").glob("*/"):
-        if service.is_dir() and service.name not in SERVICES:
-            yield service
-            yield from service.rglob("*")
+def superfluous(site: Path) -> dict[str, list[Path]]:
+    """Give the files that no worker reads, and their folders, by what they are."""
+    services = [
+        service
+        for service in (site / "botocore" / "data").glob("*/")
+        if service.is_dir() and service.name not in SERVICES
+    ]
+    return {
+        "descriptions of other AWS services": [
+            path for service in services for path in (service, *service.rglob("*"))
+        ],
+        "sources of compiled modules": [path for path in site.rglob("*") if path.suffix in SOURCES],
+        "second backends": [path for pattern in UNUSED for path in site.glob(pattern)],
+    }
 
 
-def slim(site: Path) -> None:
-    """Make the folder smaller."""
-    for path in sorted(superfluous(site), reverse=True):  # what a folder holds before the folder
-        if path.is_dir():
-            path.rmdir()
-        else:
-            path.unlink()
+def slim(site: Path) -> dict[str, int]:
+    """Make the folder smaller, and give the bytes of what was taken."""
+    taken = {}
+    for what, paths in superfluous(site).items():
+        taken[what] = sum(path.stat().st_size for path in paths if path.is_file())
+        for path in sorted(paths, reverse=True):  # what a folder holds before the folder
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
+    taken["symbols and debugging tables of compiled modules"] = 0
     for module in site.rglob("*.so*"):
-        module.write_bytes(loaded(module.read_bytes()))
+        before = module.read_bytes()
+        after = loaded(before)
+        module.write_bytes(after)
+        taken["symbols and debugging tables of compiled modules"] += len(before) - len(after)
+    return taken
 
 
 if __name__ == "__main__":
-    slim(Path(sys.argv[1]))
+    for what, size in slim(Path(sys.argv[1])).items():
+        sys.stdout.write(f"{size / 1e6:6.1f} MB  {what}\n")

@@ -3,7 +3,8 @@
 Leaves to others: what the inputs mean and what the runner takes (github), the run (run, run_lambda), the words (views).
 
 Whatever happens, the step ends with outputs, annotations and a job summary. Those of a run are written as soon as its
-report is there, before AWS is tidied up: a runner that cancels a job gives it ten seconds in all.
+report is there, before AWS is tidied up: a runner that cancels a job gives it ten seconds in all. Only the page comes
+after that.
 """
 
 from __future__ import annotations
@@ -115,8 +116,11 @@ class _Step:
         self.folder = report_folder(inputs.report_dir, self.environ)
         with working_in(inputs.working_directory):
             asked = with_checks(settled(read(inputs.arguments), inputs), inputs.thresholds, self.baseline())
-            with self.runner.foreign():
-                code = carry_out(asked, for_the_run(self.environ), self.keep, partial(self.log_in, asked))
+            try:
+                with self.runner.foreign():
+                    code = carry_out(asked, for_the_run(self.environ), self.keep, partial(self.log_in, asked))
+            finally:
+                self.make_page()
         if self.report is None:  # `check` makes no load
             self.set_outputs({"exit-code": str(code)})
             return code
@@ -165,13 +169,14 @@ class _Step:
             self.runner.summarize(summary)
         for annotation in of_report(report):
             self.runner.annotate(annotation)
-        self.make_page(report)
 
-    def make_page(self, report: Report) -> None:
-        """Write report.html, last: whatever is wrong with it, the rest is there, and the step ends as it would."""
+    def make_page(self) -> None:
+        """Write report.html, after AWS is tidied up: whatever is wrong with it, all else is done by then."""
+        if self.report is None:
+            return
         page = self.folder / "report.html"
         try:
-            write(page, [html_page(report)])
+            write(page, [html_page(self.report)])
         except Exception as error:  # noqa: BLE001  # a page that can't be made is no reason to fail a load test
             why = error.cause if isinstance(error, OutputRefused) else f"{type(error).__name__}: {error}"
             text = f"report.html could not be made: {why}"

@@ -44,6 +44,7 @@ from grapeshot_launcher.views.console import (
 from grapeshot_launcher.views.regions import regions_table
 from grapeshot_launcher.views.report_json import report_parts
 from grapeshot_worker.messages import Tally
+from grapeshot_worker.metrics.period import Period
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.plan import Window
 
@@ -147,6 +148,37 @@ def make_refusal(
         books=books,
         workers=tuple(end for end in collector.ends() if end.worker.index in error.workers),
         regions=region_parts(test.regions, books, {}),
+        warnings=tuple(map(noted, test.warnings)),
+        settings=_settings(test, facts),
+    )
+
+
+def live_report(
+    test: Test,
+    *,
+    periods: Sequence[Period] = (),
+    tallies: Mapping[int, Tally] | None = None,
+    started: float,
+    now: float,
+    facts: Mapping[str, Any],
+) -> Report:
+    """Put the report of a load that goes on together: what was measured by `now` (epoch seconds), without a verdict.
+
+    Its books are of the users whose moment has come. Checks are about the whole load, so none has been weighed.
+    """
+    come = {
+        index: replace(tally, planned=tally.started + tally.skipped + tally.unstarted)
+        for index, tally in (tallies or {}).items()
+    }
+    return Report(
+        run_id=test.run_id,
+        script=test.options.script,
+        started_at=started,
+        ended_at=now,
+        verdict=Verdict(kind="running", exit_code=0),
+        totals=Totals.of(periods),
+        periods=periods,
+        books=Books.of({index: tally.planned for index, tally in come.items()}, come, come),
         warnings=tuple(map(noted, test.warnings)),
         settings=_settings(test, facts),
     )

@@ -122,10 +122,11 @@ def _read(name: str, stdin: BinaryIO) -> Report:
 
 def _places(asked: ReportOptions) -> list[Path]:
     """Give the files to write; OutputRefused names all that can't be."""
-    first = asked.files[0]
-    folder = Path() if first == STDIN else Path(first).parent
-    name = "comparison.html" if asked.compare else "report.html"
-    paths = [Path(output) for output in asked.outputs] or [folder / name]
+    if not asked.outputs:
+        first = asked.files[0]
+        folder = Path() if first == STDIN else Path(first).parent
+        return [folder / ("comparison.html" if asked.compare else "report.html")]
+    paths = [Path(output) for output in asked.outputs]
     failures = [
         OutputRefused(f"{plain(str(path))} {fault[0]}", remedy=fault[1])
         for number, path in enumerate(paths)

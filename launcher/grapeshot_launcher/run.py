@@ -13,9 +13,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from grapeshot_launcher.conduct import assemble, conduct_load, conduct_section
 from grapeshot_launcher.crew import Crew, Inbox
@@ -26,7 +28,7 @@ from grapeshot_launcher.origin import origin
 from grapeshot_launcher.platforms import Platform
 from grapeshot_launcher.platforms.processes import Processes, usable_cpus
 from grapeshot_launcher.prepare import Test, prepare
-from grapeshot_launcher.publish import make_refusal, make_report, publish, publish_refusal
+from grapeshot_launcher.publish import live_report, make_refusal, make_report, publish, publish_refusal
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.settle import settle
@@ -35,6 +37,9 @@ from grapeshot_launcher.views.console import plain, plain_lines, run_id_line
 from grapeshot_launcher.views.plan import plan_line, plan_table, plural
 from grapeshot_launcher.watch import Watch
 from grapeshot_worker.errors import GrapeshotError
+
+if TYPE_CHECKING:
+    from grapeshot_launcher.serve import LivePage
 
 AFTER_STOP = 30.0  # s for `after` when the run was stopped or refused: somebody waits for its end
 
@@ -61,7 +66,7 @@ def run(
 
     platform = Processes(test.environ)
 
-    async def main(screen: Screen) -> int:
+    async def main(screen: Screen, page: LivePage | None) -> int:
         def leave_nothing(code: int) -> None:
             assert leave is not None
             platform.kill_all()
@@ -71,11 +76,41 @@ def run(
         inbox: Inbox = asyncio.Queue()
         with listening(inbox, leave=leave_nothing if leave else None):
             facts = {"command": command_line(options), **origin(environ)}
-            stage = Stage(platform, screen, inbox, time.time, facts=lambda: facts, keep=keep)
+            kept, live = shown_live(keep, page)
+            stage = Stage(platform, screen, inbox, time.time, facts=lambda: facts, keep=kept, live=live)
             return await tell(test, stage)
 
-    with Screen(sys.stdout, sys.stderr, quiet=options.quiet) as screen:
-        return asyncio.run(main(screen))
+    with ExitStack() as stack:
+        screen = stack.enter_context(Screen(sys.stdout, sys.stderr, quiet=options.quiet))
+        page = live_page(test, stack, screen)
+        return asyncio.run(main(screen, page))
+
+
+def live_page(test: Test, stack: ExitStack, screen: Screen) -> LivePage | None:
+    """Serve the live page of a run until the stack is left, if one is asked for, and say where."""
+    if not (test.options.serve or test.options.serve_port):
+        return None
+    from grapeshot_launcher.serve import LivePage  # late: it brings Jinja2
+
+    page = stack.enter_context(LivePage(test.options.serve_port or 0))
+    now = time.time()
+    page.show(partial(live_report, test, started=now, now=now, facts={}))
+    screen.say(f"Live page: {page.url}")
+    return page
+
+
+def shown_live(
+    keep: Keep, page: LivePage | None
+) -> tuple[Keep, Callable[[Callable[[], Report]], object] | None]:
+    """Give who keeps the report, and who gets it while it grows; with a live page, it is among the first."""
+    if page is None:
+        return keep, None
+
+    def both(report: Report) -> None:
+        page.finish(report)
+        keep(report)
+
+    return both, page.show
 
 
 def check(options: RunOptions, *, environ: Mapping[str, str]) -> int:
@@ -99,7 +134,8 @@ class Stage:
     """What a run plays on: where workers run, where text goes, what is heard; `clock` gives epoch seconds.
 
     `announced`: what comes first was told already, before the workers' place was made ready. `facts` is asked at the
-    end for what the report tells of the place; `keep` gets the report as it is published.
+    end for what the report tells of the place; `keep` gets the report as it is published. `live` gets, for each period,
+    how a report of the load so far is made.
     """
 
     platform: Platform
@@ -109,6 +145,7 @@ class Stage:
     announced: bool = False
     facts: Callable[[], Mapping[str, Any]] = dict
     keep: Keep = nobody
+    live: Callable[[Callable[[], Report]], object] | None = None
 
 
 async def rehearse(test: Test, stage: Stage) -> None:
@@ -121,7 +158,7 @@ async def tell(test: Test, stage: Stage) -> int:
     """Run a prepared test on a stage, and give the exit code."""
     if not stage.announced:
         announce(test, stage.screen)
-    watch = Watch(test, stage.screen, stage.platform.limits)
+    watch = _watch(test, stage)
     variables = await _section("before", test, stage, watch, {}) if test.script.before else {}
     began = stage.clock()
     relay = [test.assignments("load", variables, generation=each) for each in range(len(test.windows))]
@@ -173,6 +210,22 @@ async def tell(test: Test, stage: Stage) -> int:
             stage.screen.warn(plain_lines(told(failure)))
         return report.verdict.exit_code or failure.exit_code
     return report.verdict.exit_code
+
+
+def _watch(test: Test, stage: Stage) -> Watch:
+    """Make the load's audience; with a live page, it hands over each period how the report so far is made."""
+
+    def look(now: float) -> None:
+        if stage.live is None or watch.start is None:
+            return
+        heard = watch.collector
+        make = partial(
+            live_report, test, periods=heard.periods(), tallies=heard.tallies(), facts=stage.facts()
+        )
+        stage.live(partial(make, started=watch.start, now=now))
+
+    watch = Watch(test, stage.screen, stage.platform.limits, look=look)
+    return watch
 
 
 async def _after_all(test: Test, stage: Stage, watch: Watch, variables: Mapping[str, Any]) -> None:

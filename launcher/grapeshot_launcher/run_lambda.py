@@ -13,7 +13,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from datetime import datetime
 from functools import cache, reduce
 from operator import add
@@ -37,7 +37,8 @@ from grapeshot_launcher.platforms.regions import Regions
 from grapeshot_launcher.prepare_lambda import Settled, settle_run
 from grapeshot_launcher.results.clocks import off
 from grapeshot_launcher.results.cost import Cost, Estimate
-from grapeshot_launcher.run import Keep, Stage, announce, nobody, tell
+from grapeshot_launcher.results.report import Report
+from grapeshot_launcher.run import Keep, Stage, announce, live_page, nobody, shown_live, tell
 from grapeshot_launcher.screen import Screen
 from grapeshot_launcher.signals import heeding_elsewhere, listening
 from grapeshot_launcher.views.console import plain_lines
@@ -45,6 +46,7 @@ from grapeshot_launcher.views.lambda_ import bundle_table, cost_lines, estimate_
 
 if TYPE_CHECKING:
     from grapeshot_launcher.cloud.aws import Session
+    from grapeshot_launcher.serve import LivePage
 
 T = TypeVar("T")
 LogIn = Callable[[], "Session | None"]  # gives no session where the SDK finds credentials by itself
@@ -97,16 +99,18 @@ def _run_settled(
         screen.warn("Left at once: workers stop within a minute; the run's queue stays, and costs nothing.")
         leave(code)
 
-    async def main() -> int:
+    async def main(page: LivePage | None) -> int:
         inbox: Inbox = asyncio.Queue()
+        kept, live = shown_live(keep, page)
         with listening(inbox, leave=leave_now if leave else None):
-            return await play(settled, screen, inbox, image=image, keep=keep, log_in=log_in)
+            return await play(settled, screen, inbox, image=image, keep=kept, log_in=log_in, live=live)
 
     if settled.options.publish and image is None and settled.options.emulate is None:
         # Before there is an event loop: it takes minutes, and a Ctrl-C ends it at once.
         for region in settled.options.regions:
             image = publish_missing(_aws(region, log_in), settled.options, say=screen.show)
-    return asyncio.run(main())
+    with ExitStack() as stack:
+        return asyncio.run(main(live_page(settled.test, stack, screen)))
 
 
 def publish_missing(aws: Aws, options: LambdaOptions, *, say: Callable[[str], None]) -> str:
@@ -135,6 +139,7 @@ async def play(
     keep: Keep = nobody,
     log_in: LogIn | None = None,
     now: Callable[[], float] = time.time,
+    live: Callable[[Callable[[], Report]], object] | None = None,
 ) -> int:
     """Have everything stand in AWS, run the test there, and give the exit code; `now` is this machine's clock."""
     options, test, bundle = settled.options, settled.test, settled.bundle
@@ -172,7 +177,7 @@ async def play(
 
         clock = by_aws(now, ahead)
         workers = Regions([place.workers for place in places])
-        stage = Stage(workers, screen, inbox, clock, announced=True, facts=facts, keep=keep)
+        stage = Stage(workers, screen, inbox, clock, announced=True, facts=facts, keep=keep, live=live)
         code = await tell(test, stage)
         screen.show("\n" + cost_lines(cost_so_far(), emulated=options.emulate is not None))
         return code

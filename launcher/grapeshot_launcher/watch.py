@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Literal
 
 from grapeshot_launcher.platforms import Limits, Line
@@ -29,9 +30,19 @@ Turn = tuple[float, Literal["started", "completed"], Phase]  # seconds from the 
 
 
 class Watch:
-    """The audience of one load; `collector` holds what was measured, `start` the load's moment (epoch seconds)."""
+    """The audience of one load; `collector` holds what was measured, `start` the load's moment (epoch seconds).
 
-    def __init__(self, test: Test, screen: Screen, limits: Limits) -> None:
+    `look` is called when a period is complete, with the moment in epoch seconds.
+    """
+
+    def __init__(
+        self,
+        test: Test,
+        screen: Screen,
+        limits: Limits,
+        *,
+        look: Callable[[float], object] | None = None,
+    ) -> None:
         self.collector = Collector(test.run_id, test.workers, regions=test.regions)
         self.start: float | None = None
         self._total = duration(test.plan)
@@ -39,6 +50,7 @@ class Watch:
         self._conditions = AbortConditions(test.checks)
         self._suppressed = test.script.plugins.suppressed
         self._screen, self._limits = screen, limits
+        self._look = look
         self._workers = plural(test.workers, "worker")
 
     def started(self, at: float) -> None:
@@ -89,7 +101,10 @@ class Watch:
             return None
         elapsed = now - self.start
         self._show_turns(self.start, now)
-        aborts = [self._conditions.take(period, elapsed=elapsed) for period in self._show_periods(now)]
+        periods = self._show_periods(now)
+        aborts = [self._conditions.take(period, elapsed=elapsed) for period in periods]
+        if periods and self._look is not None:
+            self._look(now)
         self._screen.update(self.collector.live(), elapsed=elapsed, total=self._total)
         return next(filter(None, aborts), None)
 

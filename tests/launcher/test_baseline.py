@@ -374,13 +374,17 @@ def test_a_report_that_does_not_tell_its_phases(users: int, sound: bool) -> None
 
 
 def test_what_is_told_of_phases() -> None:
-    """What shapes the load, and not the name."""
+    """What shapes the load, and the name, which makes no difference to a comparison."""
     phase = Phase(index=0, kind="ramp", duration=60.0, written_duration="1min", name="up", rate=1, ramp_to=9)
-    told = phases_told([phase], copies=3)
+    told, renamed, other = (
+        replace(steady(80), settings={"phases": phases_told([each], copies=copies)})
+        for each, copies in ((phase, 3), (replace(phase, name=None), 3), (phase, 1))
+    )
 
-    assert told == phases_told([replace(phase, name="other")], copies=3)
-    assert told != phases_told([phase])
-    assert (told[0]["kind"], told[0]["duration"], told[0]["rampTo"]) == ("ramp", 60, 9)
+    assert told.settings["phases"][0]["name"] == "up"
+    assert [told.settings["phases"][0][key] for key in ("kind", "duration", "rampTo")] == ["ramp", 60, 9]
+    assert comparability(told, renamed).sound
+    assert not comparability(told, other).sound
 
 
 def finished(times: Callable[[int], float], *, run_id: str = "t9") -> Report:

@@ -207,7 +207,7 @@ def test_the_conditions_are_there() -> None:
         "grapeshot run-lambda --region eu-west-1 load/blitz.yml",
         "config: target: https://example.com",
     ]
-    assert rows(document, "phases") == [["1", "60 s", "5/s", "10/s", "–", "–", "evenly spread"]]
+    assert rows(document, "phases") == [["1", "–", "60 s", "5/s", "10/s", "–", "–", "evenly spread"]]
     assert ["target", "https://example.com"] in rows(document, "settings")
     assert "slow" in text(found(document, "//section[@aria-labelledby='warnings']//li")[0])
 

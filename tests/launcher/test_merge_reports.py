@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reports
@@ -38,6 +38,8 @@ def foreign(report: Report) -> Report:
     return read_report(json.dumps(data).encode(), "artillery.json")
 
 
+# What is looked at is what comes out, on a busy machine too.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 values = st.dictionaries(st.floats(0.1, 1e6), st.integers(1, 50), min_size=1, max_size=5)
 
 
@@ -57,6 +59,7 @@ def some_runs(draw: st.DrawFn) -> list[Report]:
     return [run(*periods(), run_id=f"t{number}") for number in range(draw(st.integers(2, 4)))]
 
 
+@unhurried
 @given(some_runs())
 def test_nothing_is_lost(runs: list[Report]) -> None:
     """Counts add up, and percentiles are those of all values together, of the whole and of each window."""
@@ -77,6 +80,7 @@ def test_nothing_is_lost(runs: list[Report]) -> None:
     assert len({row.index for row in merged.books.rows}) == len(merged.books.rows) == 2 * len(runs)
 
 
+@unhurried
 @given(some_runs(), st.randoms())
 def test_the_order_makes_no_difference_to_the_numbers(runs: list[Report], random: Any) -> None:
     turned = [*runs]
@@ -88,6 +92,7 @@ def test_the_order_makes_no_difference_to_the_numbers(runs: list[Report], random
     assert (shuffled.books.planned, shuffled.verdict.kind) == (straight.books.planned, straight.verdict.kind)
 
 
+@unhurried
 @given(some_runs())
 def test_merging_in_steps_is_merging_at_once(runs: list[Report]) -> None:
     stepwise = merge_reports([merge_reports(runs[:-1]), runs[-1]])
@@ -141,6 +146,17 @@ def test_a_threshold_is_held_against_the_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("label", "found"), [("maxErrorRate < 1", "error rate"), ("p99 < 200", "http.response_time.p99")]
+)
+def test_a_check_that_only_reads_like_an_expression_stands_as_it_was_found(label: str, found: str) -> None:
+    """Its metric has another name than its text, so it can't be held against the whole."""
+    outcome = reports.check(label, values={found: 0.5})
+    merged = merge_reports([run(window(0), checks=(outcome,)), run(window(1))])
+
+    assert (merged.verdict.kind, merged.checks) == ("pass", (outcome,))
+
+
+@pytest.mark.parametrize(
     ("one", "other", "whole"),
     [("pass", "invalid", "invalid"), ("stopped", "invalid", "invalid"), ("pass", "stopped", "stopped")],
 )
@@ -181,6 +197,39 @@ def _regional(*names: str) -> dict[str, Any]:
     return reports.regions(*names, by=books)
 
 
+def test_rates_of_a_region_are_not_added() -> None:
+    """They are means over windows that a region's part doesn't have; of runs in turn no sum would be right."""
+    parts = _regional("eu-west-1", "us-east-1")["regions"]
+    measured = run().totals
+    one = run(regions=tuple(replace(part, totals=measured) for part in parts))
+
+    assert measured.rates
+    assert [part.totals.rates for part in merge_reports([one, one]).regions] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("other", "cost"),
+    [({"a": 0.1}, {"a": 0.2}), ({"a": 0.2, "b": 1}, {"a": 0.3, "b": 1}), ({"a": None}, None), (None, None)],
+)
+def test_costs_add_up_by_region(other: Any, cost: Any) -> None:
+    """Where each run tells them: else the sum would be that of some."""
+    first, second = (run(settings={"costByRegion": costs}) for costs in ({"a": 0.1}, other))
+
+    told = merge_reports([first, second]).settings["costByRegion"]
+    assert told == (cost if cost is None else pytest.approx(cost))
+
+
+def test_what_is_left_out_for_differing_is_told() -> None:
+    one, other = (run(settings={"phases": [{"rate": rate}], "source": "same"}) for rate in (1, 2))
+    merged = merge_reports([one, other])
+
+    assert merged.settings == {"source": "same"}
+    assert [warning for warning in merged.warnings if "differ" in warning] == [
+        "The merged runs differ in the phases, which is not shown for that reason."
+    ]
+    assert not [warning for warning in merge_reports([one, one]).warnings if "differ" in warning]
+
+
 def test_apdex_adds_up_where_the_threshold_is_one() -> None:
     apdex = Apdex(threshold=500, satisfied=3, tolerated=2, frustrated=1)
     one, other = run(apdex=apdex), run(apdex=replace(apdex, threshold=100))
@@ -211,6 +260,33 @@ def test_quoted_percentiles_are_left_out() -> None:
     }
     assert any("percentiles can't be merged" in warning for warning in merged.warnings)
     assert read_report(report_file(merged), "x").totals.summaries() == merged.totals.summaries()
+
+
+def test_a_mean_that_one_report_lacks_is_left_out() -> None:
+    """Early versions of the reference told none; that of the others is not that of all."""
+    data = json.loads(report_file(run()))
+    for part in (data["aggregate"], *data["intermediate"]):
+        for summary in part["summaries"].values():
+            del summary["mean"]
+    early = read_report(json.dumps({key: data[key] for key in ("aggregate", "intermediate")}).encode(), "x")
+
+    merged = merge_reports([early, run()])
+    assert merged.totals.summaries()["http.response_time"] == {"count": 600, "min": 20.0, "max": 60.0}
+    assert merge_reports([merged, run()]).totals.summaries()["http.response_time"]["count"] == 900
+
+
+@pytest.mark.parametrize("number", [0, 100], ids=["side by side", "one after another"])
+def test_rates_with_quoted_runs_are_those_without(number: int) -> None:
+    """Of the whole and of each window, whoever wrote the file; each window's is rounded once more."""
+    one, other = run(), run(*(window(number + n) for n in range(3)))
+    known = merge_reports([one, other])
+
+    for pair in ([foreign(one), other], [one, foreign(other)], [foreign(one), foreign(other)]):
+        merged = merge_reports(pair)
+        assert merged.totals.rates == known.totals.rates
+        assert [{name: rate.per_second for name, rate in each.rates.items()} for each in merged.periods] == [
+            {name: rate.per_second for name, rate in each.rates.items()} for each in known.periods
+        ]
 
 
 def test_a_comparison_is_that_of_the_baseline() -> None:

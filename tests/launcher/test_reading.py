@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reports
@@ -41,6 +41,9 @@ FULL = replace(
     settings={"workers": 2, "phases": [{"rate": 1.5, "ramp": None}], "costByRegion": {"a": 0.1}},
     **reports.regions("a", "b"),
 )
+
+# What is looked at is what comes out; on a busy machine, the first text of all Unicode alone takes seconds to draw.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def again(report: Report) -> bytes:
@@ -103,6 +106,7 @@ def some_periods(draw: st.DrawFn) -> tuple[Period, ...]:
     )
 
 
+@unhurried
 @given(some_periods())
 def test_whatever_was_measured_is_read_back(periods: tuple[Period, ...]) -> None:
     """Any names, counts, values and moments."""
@@ -125,16 +129,17 @@ def read_or_refused(data: bytes) -> bool:
     return bool(report_file(report))
 
 
-WHOLE = json.loads(report_file(FULL))
-PLACES = paths(WHOLE)
+FILE = report_file(FULL)
+PLACES = paths(json.loads(FILE))
 
 
+@unhurried
 @given(
     st.sampled_from(PLACES[1:]), st.sampled_from([None, "x", -1, 1.5, [], {}, [1], {"a": "b"}, True, 10**400])
 )
 def test_a_file_with_something_else_in_it_is_read_or_refused(place: tuple[Any, ...], other: object) -> None:
     """Whatever stands where: never another error than the one for a person."""
-    data = json.loads(report_file(FULL))
+    data = json.loads(FILE)
     part = data
     for key in place[:-1]:
         part = part[key]
@@ -142,9 +147,10 @@ def test_a_file_with_something_else_in_it_is_read_or_refused(place: tuple[Any, .
     assert read_or_refused(json.dumps(data).encode())
 
 
+@unhurried
 @given(st.sampled_from(PLACES[1:]))
 def test_a_file_with_something_missing_is_read_or_refused(place: tuple[Any, ...]) -> None:
-    data = json.loads(report_file(FULL))
+    data = json.loads(FILE)
     part = data
     for key in place[:-1]:
         part = part[key]
@@ -158,14 +164,15 @@ def test_what_is_no_report_is_refused(data: bytes) -> None:
         read_report(data, "x.json")
 
 
-@given(st.integers(0, len(report_file(FULL)) - 3))
+@unhurried
+@given(st.integers(0, len(FILE) - 3))
 def test_a_file_cut_short_is_refused(end: int) -> None:
     with pytest.raises(ReportRefused):
-        read_report(report_file(FULL)[:end], "x.json")
+        read_report(FILE[:end], "x.json")
 
 
 def test_a_later_schema_is_refused_by_name() -> None:
-    data = json.loads(report_file(FULL))
+    data = json.loads(FILE)
     data["grapeshot"]["schema"] = 99
     with pytest.raises(ReportRefused) as refused:
         read_report(json.dumps(data).encode(), "x.json")
@@ -207,6 +214,55 @@ def test_a_quoted_report_can_be_written_and_read_again() -> None:
     assert b'"periods"' not in report_file(read)
     assert again(read) == report_file(read)
     assert read_report(report_file(read), "x").quoted
+
+
+FOREIGN = artillery()
+
+
+@unhurried
+@given(
+    st.sampled_from(paths(json.loads(FOREIGN))[1:]),
+    st.sampled_from(["gone", None, "x", -1, 1.5, [], {}, [1], {"a": "b"}, True, 10**400]),
+)
+def test_artillery_s_file_with_something_else_in_it_is_read_or_refused(
+    place: tuple[Any, ...], other: object
+) -> None:
+    """Whatever stands where, or is missing."""
+    data = json.loads(FOREIGN)
+    part = data
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = other
+    if other == "gone":
+        del part[place[-1]]
+    assert read_or_refused(json.dumps(data).encode())
+
+
+def test_fractions_and_nulls_among_a_foreign_file_s_counters_are_left_out_and_named() -> None:
+    """Hooks of the reference may count anything; what a verdict is made of must be counts all the same."""
+    data = json.loads(FOREIGN)
+    data["aggregate"]["counters"] |= {"half": 1.5, "http.downloaded_bytes": None, "down": -3}
+    data["intermediate"][0]["counters"]["half"] = 0.5
+    read = read_report(json.dumps(data).encode(), "old.json")
+
+    assert read.totals.counters == {**sample_report.report().totals.counters, "down": -3}
+    assert "half" not in read.periods[0].counters
+    assert read.warnings[1] == (
+        "old.json: left out are counters that are no whole numbers: half, http.downloaded_bytes"
+    )
+    data["aggregate"]["counters"]["vusers.failed"] = 0.5
+    with pytest.raises(ReportRefused):
+        read_report(json.dumps(data).encode(), "old.json")
+
+
+def test_a_counter_below_zero_is_read_back() -> None:
+    """A hook may count down, in a region too."""
+    down = replace(FULL.periods[0], counters={"stock": -3})
+    totals = Totals.of([down])
+    regions = tuple(replace(part, totals=totals) for part in FULL.regions)
+    report = replace(FULL, periods=(down,), totals=totals, regions=regions)
+
+    assert again(report) == report_file(report)
 
 
 def test_an_early_file_of_artillery_has_histograms_alone() -> None:

@@ -221,6 +221,12 @@ def test_all_files_that_can_not_be_read_are_told_at_once(tmp_path: Path) -> None
     assert not (tmp_path / "x.html").exists()
 
 
+def test_a_file_in_no_folder_is_one_that_can_not_be_read(tmp_path: Path) -> None:
+    """Not a place that can't be written to, though the page would lie beside it."""
+    with pytest.raises(ReportRefused, match=r"run\.json can't be read"):
+        make([str(tmp_path / "none" / "run.json")])
+
+
 def test_all_places_that_can_not_be_written_to_are_told_at_once(tmp_path: Path) -> None:
     """Before anything is read: no suffix, no folder, twice, a report that is read."""
     file = Path(write(tmp_path / "run.json"))

@@ -242,7 +242,21 @@ def test_the_file_is_indented_and_broken_text_survives() -> None:
 
 def test_the_order_of_arrival_does_not_show() -> None:
     """The same numbers give the same file, whichever worker spoke first."""
-    turned = tuple(Period(start=p.start, counters=dict(reversed(list(p.counters.items())))) for p in PERIODS)
-    straight = tuple(Period(start=p.start, counters=p.counters) for p in PERIODS)
+    more = replace(
+        PERIODS[0],
+        rates=dict.fromkeys("ab", PERIODS[0].rates["http.request_rate"]),
+        sketches=dict.fromkeys("ab", PERIODS[0].sketches["http.response_time"]),
+    )
+    straight, turned = (more, PERIODS[1]), (_turned(more), _turned(PERIODS[1]))
 
     assert json.dumps(report_object(report(turned))) == json.dumps(report_object(report(straight)))
+    assert report_file(report(turned)) == report_file(report(straight))
+
+
+def _turned(period: Period) -> Period:
+    return replace(
+        period,
+        counters=dict(reversed(list(period.counters.items()))),
+        rates=dict(reversed(list(period.rates.items()))),
+        sketches=dict(reversed(list(period.sketches.items()))),
+    )

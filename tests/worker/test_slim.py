@@ -71,11 +71,12 @@ def test_what_is_no_module_of_this_kind_stays_as_it_is() -> None:
 
 
 def test_sources_of_compiled_modules_go_and_python_stays(tmp_path: Path) -> None:
-    """A worker reads Python and compiled modules, not what they were made of."""
+    """A worker reads Python and compiled modules, not what they were made of; what went is counted."""
     for name in ("a/one.py", "a/one.pyx", "a/one.h", "a/one.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(bytes(100))
 
-    slim.slim(tmp_path)
+    taken = slim.slim(tmp_path)
 
+    assert {what: size for what, size in taken.items() if size} == {"sources of compiled modules": 200}
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["one.json", "one.py"]

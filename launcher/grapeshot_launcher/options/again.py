@@ -24,7 +24,16 @@ _FLAGS: Mapping[str, str] = {
     "role_arn": "--lambda-role-arn",
 }
 _SECRET: Mapping[str, str] = {"variables": "$VARIABLES", "overrides": "$OVERRIDES"}
-_APART = {"script", "run", "check", "output", "baseline", "quiet"}  # no flags, or nothing that shapes a run
+_APART = {
+    "script",
+    "run",
+    "check",
+    "output",
+    "baseline",
+    "quiet",
+    "serve",
+    "serve_port",
+}  # no flags, or nothing that shapes a run
 _JOINED = {"regions", "security_group_ids", "subnet_ids"}
 _LOGIN = re.compile(r"(?<=://)[^/?#@\s]+@")
 

@@ -33,6 +33,8 @@ class RunOptions:
     quiet: bool = False
     workers: int | None = None
     name: str | None = None
+    serve: bool = False  # a live page, at `serve_port` of 127.0.0.1, or at a free one
+    serve_port: int | None = None
     check: bool = False  # look only: problems and plan
 
 

@@ -149,4 +149,13 @@ REPORT_FLAGS = flags(
     ),
     click.option("-q", "--quiet", is_flag=True, help="Print no reports; log steps and checks stay."),
     click.option("--name", metavar="TEXT", help="A name for the run, shown with its id."),
+    click.option(
+        "--serve", is_flag=True, help="Show the run as it goes, on a page at a free port of 127.0.0.1."
+    ),
+    click.option(
+        "--serve-port",
+        metavar="N",
+        type=Whole(1, 65_535),
+        help="The same, at this port.",
+    ),
 )

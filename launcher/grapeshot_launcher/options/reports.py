@@ -30,7 +30,7 @@ Examples:
     metavar="PATH",
     multiple=True,
     help="Write this file: .html, .xml (JUnit), .csv, .prom or .txt (OpenMetrics), .md or .json; repeatable."
-    " [default: report.html beside the first FILE]",
+    " [default: report.html beside the first FILE; with --compare, comparison.html]",
 )
 @click.option(
     "--compare", is_flag=True, help="Compare two FILEs, the earlier one first, instead of merging them."

@@ -3,13 +3,14 @@
 Leaves to others: Grapeshot's own files (reading).
 
 Artillery writes no verdict, no plan and no books. So users planned are those it has created, and whoever has neither
-completed nor failed is left open. Its thresholds are in no file: the verdict is `unknown`.
+completed nor failed is left open. Its thresholds are in no file: the verdict is `unknown`. Its counters may be
+fractions or null, where hooks count; ours are whole, so such a one is left out, with a warning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from grapeshot_launcher.results.books import Books
 from grapeshot_launcher.results.parts import Part
@@ -22,17 +23,20 @@ from grapeshot_worker.metrics.report import Totals
 
 FOREIGN = "its percentiles are Artillery's: they can be shown, and neither merged nor drawn as a distribution"
 
+_NEEDED: Final = ("vusers.", "http.requests", "http.responses", "http.codes.", "errors.")  # never left out
+_NAMED: Final = 5  # of the counters left out, in a warning
 
-def foreign_report(file: Part, name: str) -> Report:
+
+def foreign_report(told: Part, name: str) -> Report:
     """Make a report of Artillery's file; Odd for what is none."""
+    file, left_out = _countable(told)
     totals, periods = quoted_totals(file.part("aggregate")), tuple(quoted_windows(file))
-    created = totals.counters.get("vusers.created", 0)
-    tally = Tally(
-        planned=created,
-        started=created,
-        completed=totals.counters.get("vusers.completed", 0),
-        failed=totals.counters.get("vusers.failed", 0),
+    counters = file.part("aggregate").part("counters")
+    created, completed, failed = (
+        counters.whole(key) if counters.has(key) else 0
+        for key in ("vusers.created", "vusers.completed", "vusers.failed")
     )
+    tally = Tally(planned=created, started=created, completed=completed, failed=failed)
     return Report(
         run_id="a run of Artillery",
         script=name,
@@ -42,9 +46,38 @@ def foreign_report(file: Part, name: str) -> Report:
         totals=totals,
         periods=periods,
         books=Books.of({0: created}, {0: tally}, {0}),
-        warnings=(f"{name}: {FOREIGN}",),
+        warnings=(f"{name}: {FOREIGN}", *_told_left_out(name, left_out)),
         quoted=True,
     )
+
+
+def _countable(file: Part) -> tuple[Part, list[str]]:
+    """Take away the counters that are no whole numbers, in the whole and in each window; give their names too."""
+    left_out: set[str] = set()
+
+    def kept(part: Part) -> dict[str, Any]:
+        counters = part.part("counters").value
+        odd = {
+            name
+            for name, count in counters.items()
+            if (count is None or isinstance(count, float)) and not name.startswith(_NEEDED)
+        }
+        left_out.update(odd)
+        return {
+            **part.value,
+            "counters": {name: count for name, count in counters.items() if name not in odd},
+        }
+
+    windows = [kept(each) for each in file.parts("intermediate")]
+    return Part({"aggregate": kept(file.part("aggregate")), "intermediate": windows}, file.path), sorted(
+        left_out
+    )
+
+
+def _told_left_out(name: str, left_out: list[str]) -> Iterator[str]:
+    if left_out:
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        yield f"{name}: left out are counters that are no whole numbers: {', '.join(left_out[:_NAMED])}{more}"
 
 
 def quoted_totals(whole: Part) -> Totals:

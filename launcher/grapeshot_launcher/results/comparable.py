@@ -46,9 +46,10 @@ class Comparability:
 
 
 def phases_told(phases: Sequence[Phase], *, copies: int = 1) -> list[dict[str, Any]]:
-    """Give the phases as a report tells them: what shapes the load, and nothing else."""
+    """Give the phases as a report tells them: their names, and what shapes the load."""
     return [
         {
+            **({"name": phase.name} if phase.name else {}),
             "kind": phase.kind,
             "duration": phase.duration,
             "rate": phase.rate,
@@ -101,12 +102,23 @@ def _spoiled(run: EarlierRun, who: str) -> Iterator[str]:
 
 def _plans(before: EarlierRun, after: EarlierRun) -> Iterator[str]:
     if _tell_phases(before, after):
-        if before.settings["phases"] != after.settings["phases"]:
+        if _shapes(before) != _shapes(after):
             yield "the phases differ, and so does the load: nothing is concluded"
         return
     then, now = (run.counters.get("vusers.created", 0) for run in (before, after))
     if not _FEWER * then <= now <= _MORE * then:
         yield f"{then} users came then, {now} now: the load differs, nothing is concluded"
+
+
+def _shapes(run: EarlierRun) -> Any:
+    """Give a run's phases without their names, which shape nothing; what can't be read stands as it is."""
+    told = run.settings["phases"]
+    if not isinstance(told, list):
+        return told
+    return [
+        {key: value for key, value in each.items() if key != "name"} if isinstance(each, dict) else each
+        for each in told
+    ]
 
 
 def _unknown(before: EarlierRun, after: EarlierRun) -> Iterator[str]:

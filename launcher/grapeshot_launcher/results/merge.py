@@ -7,7 +7,8 @@ counts add up, percentiles are those of all values together. Workers are numbere
 Checks are held against the whole where their text is an expression; else each run's outcome stands.
 
 Percentiles that are only quoted can't be merged. With such a run among several, of every distribution that is left
-which can be said of any: count, mean, lowest and highest value. The rest is absent.
+which can be said of any: count, mean, lowest and highest value. The rest is absent. Rates are known a second there, so
+within ten seconds they are added as they are told, and the whole's is the mean over the windows, as in any report.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from typing import Any, Final
 from grapeshot_launcher.results.books import Books, Row
 from grapeshot_launcher.results.collect import WorkerEnd, WorkerId
 from grapeshot_launcher.results.ensure import CheckOutcome, run_checks
-from grapeshot_launcher.results.quoted import EXACT, Quoted
+from grapeshot_launcher.results.parts import is_number
+from grapeshot_launcher.results.quoted import Quoted
 from grapeshot_launcher.results.regions import RegionPart
 from grapeshot_launcher.results.report import Apdex, Report
 from grapeshot_launcher.results.verdict import Kind, Verdict
 from grapeshot_worker.errors import Exit
-from grapeshot_worker.metrics.period import Period, by_window
+from grapeshot_worker.metrics.period import Period, RateCount, by_window
 from grapeshot_worker.metrics.report import Totals
 from grapeshot_worker.metrics.sketch import Sketch, SketchSum
 from grapeshot_worker.script.expression import expression_problem
@@ -33,6 +35,12 @@ from grapeshot_worker.script.model import Check
 # What says most about the whole, first: one spoiled part spoils the sum.
 _WORST: Final[tuple[Kind, ...]] = ("invalid", "fail", "stopped", "running", "unknown", "pass")
 _SUMMED: Final = ("workers", "costUsd", "estimatedCostUsd")
+_UNLISTED: Final = (
+    "phases",
+    "source",
+    "command",
+    "name",
+)  # where they differ: too long, or of no use side by side
 _NO_SKETCHES: Final = (
     "One of the merged reports tells percentiles without the values behind them: percentiles can't be merged, so of"
     " times there are count, mean, lowest and highest value only."
@@ -46,7 +54,7 @@ def merge_reports(reports: Sequence[Report]) -> Report:
     quoted = any(each.quoted for each in reports)
     parts = [period for each in reports for period in each.periods]
     periods = _quoted_windows(parts) if quoted else by_window(parts)
-    totals = _quoted_whole(reports) if quoted else Totals.of(parts)
+    totals = _quoted_whole(reports, periods) if quoted else Totals.of(parts)
     offsets = _offsets(reports)
     books = Books.of_rows(
         _moved(row, offset) for each, offset in zip(reports, offsets, strict=True) for row in each.books.rows
@@ -101,11 +109,15 @@ def _checks(reports: Sequence[Report], totals: Totals) -> tuple[CheckOutcome, ..
             found.setdefault((check.label, check.strict), []).append(check)
     outcomes: list[CheckOutcome] = []
     for (label, strict), single in found.items():
-        if expression_problem(label) is None and not any(each.problem for each in single):
-            outcomes += run_checks([Check(label=label, expression=label, strict=strict)], totals)
-        else:
-            outcomes += single
+        readable = expression_problem(label) is None and not any(each.problem for each in single)
+        held = run_checks([Check(label=label, expression=label, strict=strict)], totals) if readable else ()
+        outcomes += held if held and _knows(single, held[0].missing) else single
     return tuple(outcomes)
+
+
+def _knows(single: Sequence[CheckOutcome], names: Sequence[str]) -> bool:
+    """Whether the runs' checks were of these metrics: `maxErrorRate < 1` reads like an expression, and is none."""
+    return set(names) <= {name for each in single for name in (*each.values, *each.missing)}
 
 
 def _verdict(reports: Sequence[Report], checks: Sequence[CheckOutcome]) -> Verdict:
@@ -148,6 +160,10 @@ def _warnings(reports: Sequence[Report], *, quoted: bool) -> Iterator[str]:
     yield f"This is {len(reports)} runs merged: {', '.join(each.run_id for each in reports)}."
     if quoted:
         yield _NO_SKETCHES
+    for key, what in (("phases", "phases"), ("source", "text of the script")):
+        told = [each.settings.get(key) for each in reports]
+        if any(value != told[0] for value in told):
+            yield f"The merged runs differ in the {what}, which is not shown for that reason."
     yield from dict.fromkeys(warning for each in reports for warning in each.warnings)
 
 
@@ -157,14 +173,27 @@ def _settings(reports: Sequence[Report]) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for key in keys:
         told = [each.settings.get(key) for each in reports]
-        if all(value == told[0] for value in told[1:]) and key not in _SUMMED:
+        if key == "costByRegion":
+            found[key] = _cost_by_region(told)
+        elif all(value == told[0] for value in told[1:]) and key not in _SUMMED:
             found[key] = told[0]
         elif key in _SUMMED:
             numbers = [value for value in told if isinstance(value, int | float)]
             found[key] = sum(numbers) if len(numbers) == len(told) else None
-        elif key not in ("phases", "source", "costByRegion", "command", "name"):
+        elif key not in _UNLISTED:
             found[key] = ", ".join(str(value) for value in dict.fromkeys(map(str, told)))
     return found
+
+
+def _cost_by_region(told: Sequence[Any]) -> dict[str, float] | None:
+    """Add up by region; None where a run tells nothing, or a region's cost is not known."""
+    sums: dict[str, float] = {}
+    for costs in told:
+        if not isinstance(costs, Mapping) or not all(map(is_number, costs.values())):
+            return None
+        for region, cost in costs.items():
+            sums[region] = sums.get(region, 0) + cost
+    return sums
 
 
 def _regions(reports: Sequence[Report], offsets: Sequence[int], *, quoted: bool) -> tuple[RegionPart, ...]:
@@ -184,7 +213,7 @@ def _regions(reports: Sequence[Report], offsets: Sequence[int], *, quoted: bool)
 
 
 def _sum(parts: Sequence[Totals]) -> Totals:
-    """Add wholes up that have no windows any more; a rate is the sum of theirs, for they lay side by side."""
+    """Add wholes up that have no windows any more: so what their rates are together is not known."""
     names = dict.fromkeys(name for each in parts for name in each.sketches)
     sketches: dict[str, Sketch] = {}
     for name in names:
@@ -193,18 +222,15 @@ def _sum(parts: Sequence[Totals]) -> Totals:
             if name in each.sketches:
                 total.add(each.sketches[name])
         sketches[name] = total.sketch()
-    return replace(_counted(parts), sketches=sketches)
+    return _counted(parts, sketches, {})
 
 
-def _counted(parts: Sequence[Totals]) -> Totals:
-    """Add counters and rates up, and take the outermost moments."""
+def _counted(parts: Sequence[Totals], sketches: Mapping[str, Sketch], rates: Mapping[str, int]) -> Totals:
+    """Add counters up, and take the outermost moments."""
     counters: dict[str, int] = {}
-    rates: dict[str, int] = {}
     for each in parts:
         for name, count in each.counters.items():
             counters[name] = counters.get(name, 0) + count
-        for name, rate in each.rates.items():
-            rates[name] = rates.get(name, 0) + rate
 
     def outermost(name: str) -> float | None:
         known = [moment for each in parts if (moment := getattr(each, name)) is not None]
@@ -215,13 +241,15 @@ def _counted(parts: Sequence[Totals]) -> Totals:
         latest=max((each.latest for each in parts if each.latest is not None), default=None),
         counters=counters,
         rates=rates,
-        **{name: outermost(name) for name in moments},  # type: ignore[arg-type]  # moments all
+        sketches=sketches,
+        **{name: outermost(name) for name in moments},
     )
 
 
-def _quoted_whole(reports: Sequence[Report]) -> Totals:
+def _quoted_whole(reports: Sequence[Report], windows: Sequence[Period]) -> Totals:
     parts = [each.totals for each in reports]
-    return replace(_counted(parts), sketches=_outlines([each.sketches for each in parts]))
+    rates = Totals.of(replace(each, sketches={}) for each in windows).rates
+    return _counted(parts, _outlines([each.sketches for each in parts]), rates)
 
 
 def _quoted_windows(periods: Sequence[Period]) -> tuple[Period, ...]:
@@ -234,22 +262,34 @@ def _quoted_windows(periods: Sequence[Period]) -> tuple[Period, ...]:
         if len(same) == 1:
             whole.append(same[0])
             continue
-        [added] = by_window([replace(each, sketches={}) for each in same])
+        [added] = by_window([replace(each, sketches={}, rates=_told_rates(each)) for each in same])
         whole.append(replace(added, sketches=_outlines([each.sketches for each in same])))
     return tuple(whole)
 
 
+def _told_rates(period: Period) -> dict[str, RateCount]:
+    """Give rates a second as counts of one second, as those that are quoted stand."""
+    start = float(period.start)
+    return {name: RateCount(rate.per_second, start, start) for name, rate in period.rates.items()}
+
+
 def _outlines(parts: Sequence[Mapping[str, Sketch]]) -> dict[str, Quoted]:
-    """Give of each distribution what is exact of several: count, mean, lowest and highest value."""
+    """Give of each distribution what is exact of several: count, mean, lowest and highest value, if all tell it."""
     found: dict[str, Quoted] = {}
     for name in dict.fromkeys(name for each in parts for name in each):
-        known = [each[name] for each in parts if name in each and each[name].count]
-        count = sum(each.count for each in known)
-        told = {
-            "min": min((each.min for each in known), default=0.0),
-            "max": max((each.max for each in known), default=0.0),
-            "count": count,
-            "mean": sum(each.sum for each in known) / count if count else 0.0,
-        }
-        found[name] = Quoted.from_summary({key: told[key] for key in EXACT})
+        known = [_exact(each[name]) for each in parts if name in each and each[name].count]
+        count = sum(each["count"] for each in known)
+        told: dict[str, float] = {"count": count}
+        if all("min" in each and "max" in each for each in known):
+            told["min"] = min((each["min"] for each in known), default=0.0)
+            told["max"] = max((each["max"] for each in known), default=0.0)
+        if all("mean" in each for each in known):
+            told["mean"] = sum(each["count"] * each["mean"] for each in known) / count if count else 0.0
+        found[name] = Quoted.from_summary(told)
     return found
+
+
+def _exact(sketch: Sketch) -> Mapping[str, float]:
+    if isinstance(sketch, Quoted):
+        return sketch.exact
+    return {"min": sketch.min, "max": sketch.max, "count": sketch.count, "mean": sketch.sum / sketch.count}

@@ -99,9 +99,9 @@ class Part:
         return found if all(map(is_number, found.values())) else self._odd(key, "has more than numbers")
 
     def counts(self, key: str) -> dict[str, int]:
-        """Give an object of whole numbers from 0."""
+        """Give an object of whole numbers; hooks may count below 0."""
         found = dict(self.part(key).value)
-        known = all(type(count) is int and 0 <= count < LARGEST for count in found.values())
+        known = all(type(count) is int and abs(count) < LARGEST for count in found.values())
         return found if known else self._odd(key, "has more than counts")
 
     def part(self, key: str) -> Part:

@@ -34,6 +34,11 @@ class Quoted(Sketch):
             told=known,
         )
 
+    @property
+    def exact(self) -> dict[str, float]:
+        """What is exact of it and was told; early versions of Artillery tell no mean."""
+        return {key: self.told[key] for key in EXACT if key in self.told}
+
     def summary(self) -> dict[str, float]:
         """Give what was told."""
         return dict(self.told)

@@ -26,7 +26,7 @@ def edges(sketch: Sketch, most: int) -> list[float]:
     """Give the edges, in ms and ascending, of at most so many buckets that hold all values; none for no value."""
     if not sketch.bins:
         return list(_ZERO) if sketch.zeros else []
-    low, high = GAMMA ** (min(sketch.bins) - 1), GAMMA ** max(sketch.bins)
+    low, high = min(sketch.bins), max(sketch.bins)
     step = 1
     while len(bounds := _bounds(low, high, step)) >= most:  # up to two buckets more for zeros
         step += 1
@@ -39,24 +39,28 @@ def counts(sketch: Sketch, bounds: Sequence[float]) -> list[int]:
     """Give how many values of a sketch lie in each bucket between the edges."""
     found = [0] * (len(bounds) - 1)
     for index, count in sketch.bins.items():
-        middle = GAMMA ** (index - 0.5)
-        found[min(max(bisect_right(bounds, middle) - 1, 0), len(found) - 1)] += count
+        found[min(max(bisect_right(bounds, _middle(index)) - 1, 0), len(found) - 1)] += count
     if sketch.zeros:
         found[0] += sketch.zeros
     return found
 
 
-def _bounds(low: float, high: float, step: int) -> list[float]:
-    """Give edges around all from low to high, a number of bins apart, or one whole millisecond at least."""
-    found = [math.floor(low) + 0.5 if 0.5 < low < _WHOLE_MS else low]
-    if found[0] > low:
-        found[0] -= 1
-    while found[-1] < high:
+def _bounds(low: int, high: int, step: int) -> list[float]:
+    """Give edges around all bins from low to high, so many bins apart, or one whole millisecond at least."""
+    lowest, highest = _middle(low), _middle(high)
+    whole = _ZERO[1] <= lowest < _WHOLE_MS
+    found = [math.floor(lowest + 0.5) - 0.5 if whole else math.pow(GAMMA, low - 1)]
+    while found[-1] <= highest:
         there = _bin_edge(found[-1], step)
         if found[-1] >= _ZERO[1] and there < _WHOLE_MS:
             there = max(math.floor(there - 0.5), math.floor(found[-1]) + 1) + 0.5
         found.append(there)
     return found
+
+
+def _middle(index: int) -> float:
+    """Give a value of a bin, as far from its one end as from the other."""
+    return math.pow(GAMMA, index - 0.5)
 
 
 def _bin_edge(edge: float, step: int) -> float:

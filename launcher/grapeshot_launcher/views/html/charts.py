@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import methodcaller
+from statistics import mode
 from typing import Any, Final
 
 from grapeshot_launcher.results.figures import RESPONSE_TIME
@@ -25,6 +26,7 @@ from grapeshot_launcher.views.html.phases import phase_spans
 from grapeshot_launcher.views.html.pieces import QUANTILES, Piece, gaps, pieces, thinned
 from grapeshot_launcher.views.live import clock_text
 from grapeshot_launcher.views.plan import number, plural
+from grapeshot_worker.metrics.period import WINDOW_MS
 from grapeshot_worker.metrics.sketch import Sketch
 
 POINTS: Final = 360
@@ -207,7 +209,7 @@ def _about(chart: _Chart) -> str:
 def _note(report: Report, found: Sequence[Piece]) -> str:
     if not found:
         return "Nothing was measured, so there is nothing to draw."
-    seconds = min(piece.last - piece.first + 1 for piece in found) * 10
+    seconds = mode(piece.last - piece.first + 1 for piece in found) * WINDOW_MS // 1000
     sentences = [
         f"Each point stands for {number(seconds)} seconds of the load. A rate is over the time that was measured,"
         " which at the first and the last point may be less or more.",

@@ -97,6 +97,7 @@ def phase_grid(report: Report) -> Grid:
     rows = [_phase(number, phase) for number, phase in enumerate(phases, 1)]
     titles = (
         ">Phase",
+        "Name",
         ">Lasts",
         ">Users a second",
         ">Rising to",
@@ -112,6 +113,7 @@ def _phase(number: int, phase: Mapping[str, Any]) -> tuple[Cell, ...]:
     rate, ramp_to, count, most = (_number(phase.get(key)) for key in ("rate", "rampTo", "count", "maxVusers"))
     return (
         counted(number),
+        text_cell(str(phase.get("name") or "–")),
         timed(_number(phase.get("duration")), "s"),
         timed(rate * copies if rate is not None and kind in ("rate", "ramp") else None, "/s"),
         timed(ramp_to * copies if ramp_to is not None and kind == "ramp" else None, "/s"),

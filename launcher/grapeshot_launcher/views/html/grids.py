@@ -7,6 +7,7 @@ Text from outside is shown by `named`: Jinja2 escapes what isn't Markup, so noth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,11 +16,12 @@ from markupsafe import Markup, escape
 
 from grapeshot_launcher.views.breakdown import Times
 from grapeshot_launcher.views.console import plain
-from grapeshot_launcher.views.summary.escape import shortened
 from grapeshot_launcher.views.summary.numbers import NONE, count, measured, percent
 
 MOST_ROWS: Final = 1000  # of a table; the report file has all
 LONG: Final = 25  # rows from which a table scrolls within itself
+_JOINERS: Final = ("\u200c", "\u200d", "\ufe0f")
+_JOINER: Final = re.compile(f"([{''.join(_JOINERS)}])")
 NAME_LENGTH: Final = 300  # characters of a name that are shown
 
 
@@ -71,13 +73,23 @@ def named(text: str, *, length: int = NAME_LENGTH) -> Markup:
     >>> named("<b>\\n")
     Markup('<bdi class="name">&lt;b&gt;\\\\n</bdi>')
     """
-    shown = shortened(text, length)
+    shown = readable(text[: length + 1])
+    shown = shown if len(shown) <= length else shown[: length - 1] + "…"
     return Markup('<bdi class="name">{}</bdi>').format(shown) if shown.strip() else Markup("<i>(empty)</i>")
+
+
+def readable(text: str) -> str:
+    """Show what doesn't print as its escape, but for the signs that join letters and emoji: a page can show these.
+
+    >>> readable("\N{WOMAN}\u200d\N{GIRL}\u202e") == "\N{WOMAN}\u200d\N{GIRL}\\\\u202e"
+    True
+    """
+    return "".join(part if part in _JOINERS else plain(part) for part in _JOINER.split(text))
 
 
 def lines(text: str) -> Markup:
     """Show a sentence of ours, or several, in which there may be something from outside; each of them on its line."""
-    told = [escape(plain(line.strip())) for line in text.split("\n") if line.strip()]
+    told = [escape(readable(line.strip())) for line in text.split("\n") if line.strip()]
     return Markup("<br>").join(told)
 
 

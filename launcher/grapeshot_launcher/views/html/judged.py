@@ -86,7 +86,7 @@ def check_grid(checks: Sequence[CheckOutcome]) -> Grid:
 
 def _outcome(check: CheckOutcome) -> Cell:
     if check.ok:
-        return word("holds", key=2, tone="pass")
+        return word("holds" if check.strict else "holds, optional", key=2.0, tone="pass")
     return (
         word("failed", key=0, tone="fail")
         if check.strict

@@ -41,6 +41,11 @@ def html_page(report: Report, *, live: bool = False) -> bytes:
     return whole_page("report.html.j2", (*_DRAWING, *_ALWAYS), live=live, **_report_parts(report))
 
 
+def live_script() -> bytes:
+    """Give `live.js`, which the server of a live page answers with."""
+    return _static("live.js").encode()
+
+
 def compare_page(before: Report, after: Report, comparison: Comparison) -> bytes:
     """Give the page of two runs beside each other, the earlier one first."""
     return whole_page(

@@ -9,11 +9,15 @@ wrong moment.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.breakdown import began
+from grapeshot_launcher.views.console import plain
 from grapeshot_launcher.views.plan import number, users
+from grapeshot_launcher.views.summary.escape import shortened
+
+_NAME: Final = 24  # characters of a phase's name
 
 
 def phase_spans(report: Report) -> list[dict[str, Any]]:
@@ -26,10 +30,16 @@ def phase_spans(report: Report) -> list[dict[str, Any]]:
         if duration is None:
             break
         if duration:
-            name = f"{len(spans) + 1}: {_pace(phase)}"
+            name = f"{len(spans) + 1}: {_name(phase) or _pace(phase)}"
             spans.append({"name": name, "from": round(at, 3), "to": round(at + duration, 3)})
         at += duration
     return spans
+
+
+def _name(phase: Mapping[str, Any]) -> str:
+    """Give what the author calls a phase, short enough to stand above it."""
+    name = phase.get("name")
+    return shortened(plain(name), _NAME) if isinstance(name, str) else ""
 
 
 def _pace(phase: Mapping[str, Any]) -> str:

@@ -9,13 +9,13 @@
   // Okabe and Ito's colours, told apart by everybody; darker on white and lighter on black, to be seen well.
   const THEMES = {
     light: {
-      text: "#1f2328", faint: "#59636e", grid: "#e4e8ec", axis: "#8c959f", page: "#ffffff", tip: "#ffffff",
+      text: "#1f2328", faint: "#59636e", grid: "#e4e8ec", axis: "#8c959f", tip: "#ffffff",
       phase: ["rgba(80,110,150,0.10)", "rgba(80,110,150,0.03)"],
       blue: "#0072b2", orange: "#b36b00", red: "#c4450c", green: "#00805c", purple: "#a3558a", sky: "#2a86c2", grey: "#5c5c5c",
       heat: [[222, 235, 247], [107, 174, 214], [33, 113, 181], [8, 37, 92]],
     },
     dark: {
-      text: "#f0f6fc", faint: "#a4adb8", grid: "#2a313a", axis: "#6e7781", page: "#0d1117", tip: "#1c232c",
+      text: "#f0f6fc", faint: "#a4adb8", grid: "#2a313a", axis: "#6e7781", tip: "#1c232c",
       phase: ["rgba(150,180,220,0.14)", "rgba(150,180,220,0.05)"],
       blue: "#4aa8e8", orange: "#e69f00", red: "#f0763b", green: "#2fc39a", purple: "#d98cbf", sky: "#8fd0f5", grey: "#b8b8b8",
       heat: [[18, 42, 70], [31, 95, 150], [88, 166, 232], [214, 236, 255]],
@@ -36,6 +36,9 @@
   const MARKED = 8; // marks on a long line
   const EVERY_POINT = 24; // a line of at most so many points has a mark at each
   const TICKS = [1, 2, 5];
+  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400]; // of time, in seconds
+  const LABEL_WIDTH = 60; // pixels of a tick's label, with some room
+  const MARK_WIDTH = 90; // pixels of a percentile's name and value
 
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const paper = window.matchMedia("print");
@@ -46,6 +49,15 @@
   let logarithmic = false; // the axis of response times
 
   const theme = () => (dark.matches && !paper.matches ? THEMES.dark : THEMES.light);
+
+  const backdrop = () => {
+    // What texts stand on: the page may have colours of its own.
+    for (let box = document.querySelector(".chart"); box; box = box.parentElement) {
+      const { backgroundColor } = getComputedStyle(box);
+      if (!/^rgba\(.*, 0\)$/.test(backgroundColor)) return backgroundColor;
+    }
+    return theme() === THEMES.dark ? "#000" : "#fff";
+  };
 
   // ---- words ----
 
@@ -112,15 +124,24 @@
   // ---- parts of ECharts' options ----
 
   const label = (extra = {}) => ({ color: theme().faint, fontSize: 11, fontFamily: "inherit", ...extra });
-  const timeAxis = (pointer = {}) => ({
-    type: "time", // of seconds since the start, as if the load began at the epoch: so ticks are at whole minutes
+  const timeTicks = (id) => {
+    // Where a person would put them in what is shown, as many as there is room for.
+    const whole = Math.max(shown.seconds, 1) * 1000;
+    const [from, to] = zoomed.map((percent) => (whole * percent) / 100);
+    const most = Math.max((drawn.get(id).chart.getWidth() - 72) / LABEL_WIDTH, 2);
+    const step = STEPS.map((seconds) => seconds * 1000).find((each) => (to - from) / each <= most) || to - from;
+    const ticks = [];
+    for (let at = Math.ceil(from / step - 1e-6) * step; at <= to + 1e-6 * step; at += step) ticks.push(at);
+    return ticks;
+  };
+  const timeAxis = (id, pointer = {}) => ({
+    type: "value",
     min: 0,
     max: Math.max(shown.seconds, 1) * 1000,
-    splitNumber: 6,
-    axisLine: { lineStyle: { color: theme().axis } },
-    axisTick: { lineStyle: { color: theme().axis } },
+    axisLine: { show: true, lineStyle: { color: theme().axis } },
+    axisTick: { show: true, customValues: timeTicks(id), lineStyle: { color: theme().axis } },
     axisLabel: label({
-      hideOverlap: true,
+      customValues: timeTicks(id),
       formatter: (ms) => `{at|${clock(ms / 1000)}}\n{wall|${utc(ms / 1000)}}`,
       rich: {
         at: { color: theme().text, fontSize: 11, lineHeight: 15 },
@@ -166,7 +187,7 @@
     {
       type: "slider", show: slider, filterMode: "none", height: 18, bottom: 4, left: 48, right: 24, minValueSpan: 20000,
       start: zoomed[0], end: zoomed[1], showDataShadow: false, brushSelect: false, showDetail: false,
-      borderColor: theme().axis, fillerColor: theme().phase[0], handleStyle: { color: theme().page, borderColor: theme().text },
+      borderColor: theme().axis, fillerColor: theme().phase[0], handleStyle: { color: backdrop(), borderColor: theme().text },
       moveHandleStyle: { color: theme().axis },
     },
   ];
@@ -247,7 +268,7 @@
       };
     });
     return {
-      animation: false, useUTC: true, backgroundColor: "transparent",
+      animation: false, backgroundColor: "transparent",
       grid: { ...grid(), bottom: chart.id === firstOverTime() ? 66 : 40 },
       tooltip: tooltip(chart.id, (found) => {
         const place = atTime((Array.isArray(found) ? found[0] : found).axisValue / 1000);
@@ -255,7 +276,7 @@
         const rows = chart.series.filter((line) => !hidden.has(line.name));
         return tip(timeHeading(place), rows.map((line) => [line.name, `${brief(line.values[place])} ${chart.unit}`]));
       }, { trigger: "axis" }),
-      xAxis: timeAxis(),
+      xAxis: timeAxis(chart.id),
       yAxis: {
         type: log ? "log" : "value", min: log ? undefined : 0, splitNumber: 4,
         minInterval: chart.id === "users" ? 1 : undefined,
@@ -273,7 +294,7 @@
     const share = (rate) => (high > low ? Math.log(rate / low) / Math.log(high / low) : 1);
     const levels = heat.edges.map(Math.log10);
     return {
-      animation: false, useUTC: true, backgroundColor: "transparent",
+      animation: false, backgroundColor: "transparent",
       grid: grid(),
       tooltip: tooltip("heat", ({ dataIndex }) => {
         const cell = heat.cells[dataIndex];
@@ -284,7 +305,7 @@
           [[`${brief(heat.edges[row])}–${brief(heat.edges[row + 1])} ms`, `${count} ${count === 1 ? "response" : "responses"}`]],
         );
       }, { trigger: "item" }),
-      xAxis: timeAxis({ triggerTooltip: false }),
+      xAxis: timeAxis("heat", { triggerTooltip: false }),
       yAxis: logAxis(heat.edges),
       dataZoom: zooms(false),
       series: [
@@ -316,8 +337,6 @@
     const tallest = Math.max(...heights);
     const bars = spread.counts.map((count, at) => [edges[at], edges[at + 1], heights[at] / tallest]);
     const marks = Object.entries(spread.marks);
-    const [first, last] = [edges[0], edges[edges.length - 1]];
-    const leans = (value) => (Math.log10(value || spread.edges[0]) - first) / (last - first) > 0.6; // its text is to the left
     return {
       animation: false, backgroundColor: "transparent",
       grid: { ...grid(), left: 24, top: 56, bottom: 24 },
@@ -350,16 +369,19 @@
           renderItem: (params, api) => {
             const [name, value] = marks[params.dataIndex];
             const [x, top] = api.coord([api.value(0), 1]);
-            const { height } = params.coordSys;
-            const left = leans(value);
-            // Each text on a row of its own, from the top: no line then runs through another one's text.
-            const order = [...marks.filter((mark) => !leans(mark[1])), ...marks.filter((mark) => leans(mark[1])).reverse()];
-            const up = 46 - order.findIndex((mark) => mark[0] === name) * 15;
+            const { height, width, x: edge } = params.coordSys;
+            // Each text is on a row of its own. To the right the leftmost is on top, to the left the rightmost: so no line
+            // runs through another one's text. Where neither side has room for all, they are far from each other.
+            const at = ([, ms]) => api.coord([Math.log10(Math.max(ms, spread.edges[0])), 1])[0] - edge;
+            const rightwards = (mark) => at(marks[marks.length - 1]) + MARK_WIDTH < width || (at(marks[0]) < MARK_WIDTH && at(mark) < width / 2);
+            const left = !rightwards(marks[params.dataIndex]);
+            const order = [...marks.filter(rightwards), ...marks.filter((mark) => !rightwards(mark)).reverse()];
+            const up = 46 - order.indexOf(marks[params.dataIndex]) * 15;
             return {
               type: "group",
               children: [
                 { type: "line", shape: { x1: x, y1: top - up + 2, x2: x, y2: top + height }, style: { stroke: theme().text, lineWidth: 1.5, lineDash: DASHES[params.dataIndex] } },
-                { type: "text", style: { text: `${name} ${brief(value)} ms`, x: left ? x - 4 : x + 4, y: top - up, align: left ? "right" : "left", fill: theme().text, fontSize: 12, fontFamily: "inherit", stroke: theme().page, lineWidth: 3 } },
+                { type: "text", style: { text: `${name} ${brief(value)} ms`, x: left ? x - 4 : x + 4, y: top - up, align: left ? "right" : "left", fill: theme().text, fontSize: 12, fontFamily: "inherit", stroke: backdrop(), lineWidth: 3 } },
               ],
             };
           },
@@ -379,7 +401,7 @@
     box.setAttribute("role", "group");
     box.setAttribute("aria-label", `${chart.title}: lines that are drawn`);
     const buttons = chart.series.map((line, place) => {
-      const button = element("button", { type: "button", "aria-pressed": String(!hidden.has(line.name)), title: "Show or hide this line" },
+      const button = element("button", { type: "button", id: `line-${chart.id}-${place}`, "aria-pressed": String(!hidden.has(line.name)), title: "Show or hide this line" },
         swatch(look[place]), element("span", { class: "name" }, line.name), element("span", { class: "value", "aria-hidden": "true" }));
       button.addEventListener("click", () => {
         if (!hidden.delete(line.name)) hidden.add(line.name);
@@ -388,7 +410,7 @@
       return button;
     });
     if (chart.id === "times") {
-      const button = element("button", { type: "button", "aria-pressed": String(logarithmic), class: "scale" }, "logarithmic axis");
+      const button = element("button", { type: "button", id: "scale-times", "aria-pressed": String(logarithmic), class: "scale" }, "logarithmic axis");
       button.addEventListener("click", () => {
         logarithmic = !logarithmic;
         show(chart.id);
@@ -453,7 +475,11 @@
     drawn.set(id, { chart, hidden: new Set() });
     box.addEventListener("pointerenter", () => (pointedAt = id));
     box.addEventListener("focus", () => (pointedAt = id));
-    new ResizeObserver(() => chart.resize({ animation: { duration: 0 } })).observe(box);
+    new ResizeObserver(() => {
+      if (chart.getWidth() === box.clientWidth && chart.getHeight() === box.clientHeight) return;
+      chart.resize({ animation: { duration: 0 } });
+      if (linked) tickAgain(id);
+    }).observe(box);
     if (!linked) return;
     chart.on("updateAxisPointer", ({ axesInfo }) => id === pointedAt && point(axesInfo?.length ? axesInfo[0].value : null));
     chart.on("globalout", () => id === pointedAt && point(null));
@@ -475,7 +501,12 @@
   const zoom = (start, end) => {
     zoomed = [start, end];
     for (const chart of others(null)) chart.dispatchAction({ type: "dataZoom", dataZoomIndex: 0, start, end });
+    [...drawn.keys()].filter((id) => id !== "distribution").forEach(tickAgain);
     pressZoom();
+  };
+  const tickAgain = (id) => {
+    const customValues = timeTicks(id);
+    drawn.get(id).chart.setOption({ xAxis: { axisLabel: { customValues }, axisTick: { customValues } } });
   };
   const walk = (box, chart) => {
     // The arrow keys move the cursor from point to point.

@@ -45,6 +45,15 @@
     document.querySelectorAll("table[data-sortable]").forEach(prepare);
   }
 
+  // What stands at the top of the window, and where: the page may grow above it.
+  function anchor(main) {
+    const first = [...main.querySelectorAll("h1, h2, table, details")].find((each) => {
+      const box = each.getBoundingClientRect();
+      return each.id && box.height && box.bottom > 0;
+    });
+    return first && { id: first.id, top: first.getBoundingClientRect().top };
+  }
+
   // What a reader has opened, scrolled to or focused, by ids; a focused region is found by its label.
   function place(main) {
     const inside = main.contains(document.activeElement) ? document.activeElement : null;
@@ -54,8 +63,7 @@
       summary: inside && inside.tagName === "SUMMARY" && inside.parentElement.id,
       open: [...main.querySelectorAll("details[open]")].map((each) => each.id),
       across: [...main.querySelectorAll(".scroll")].map((each) => [each.getAttribute("aria-labelledby"), each.scrollLeft, each.scrollTop]),
-      x: window.scrollX,
-      y: window.scrollY,
+      anchor: anchor(main),
     };
   }
 
@@ -72,7 +80,8 @@
       (known.summary && document.querySelector(`#${CSS.escape(known.summary)} > summary`)) ||
       (known.label && labelled(main, known.label));
     if (focused) focused.focus({ preventScroll: true });
-    window.scrollTo({ left: known.x, top: known.y, behavior: "instant" });
+    const held = known.anchor && document.getElementById(known.anchor.id);
+    if (held) window.scrollBy(0, held.getBoundingClientRect().top - known.anchor.top);
   }
 
   // `html`: a whole page, or what stands in its <main>; `data`: that of the charts, by default the new page's.
@@ -87,10 +96,10 @@
     main.replaceChildren(...source.childNodes);
     if (fresh.title) document.title = fresh.title;
     prepareAll();
-    restore(main, known);
     const told = fresh.getElementById("chart-data");
     const numbers = data === undefined && told ? JSON.parse(told.textContent) : data;
     if (window.grapeshotCharts && numbers) window.grapeshotCharts.update(numbers);
+    restore(main, known);
   }
 
   let folded = [];
