@@ -26,7 +26,9 @@ def trend() -> bytes:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_it_fits_and_is_drawn(browser_page: Look, trend: bytes, width: int, scheme: Literal["light", "dark"]) -> None:
+def test_it_fits_and_is_drawn(
+    browser_page: Look, trend: bytes, width: int, scheme: Literal["light", "dark"]
+) -> None:
     """Both charts have their lines, and nothing but the table scrolls sideways."""
     page = browser_page(trend, width, scheme)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_runs_of_one_commit_are_held_against_the_commit_before() -> None:
     ],
     ids=["branch", "target", "workers", "phases", "script"],
 )
-def test_runs_that_differ_as_runs_are_on_lines_of_their_own(change: dict[str, object]) -> None:
+def test_runs_that_differ_as_runs_are_on_lines_of_their_own(change: dict[str, Any]) -> None:
     """Whatever differs, nothing is concluded from one about the other."""
     first, second = seen(past(0), past(1, ms=80.0, **change)).points
 
@@ -112,7 +113,7 @@ def test_runs_that_differ_as_runs_are_on_lines_of_their_own(change: dict[str, ob
     ],
     ids=["invalid", "stopped", "ended itself", "no plan"],
 )
-def test_a_run_that_is_worth_nothing_is_shown_and_not_joined(change: dict[str, object]) -> None:
+def test_a_run_that_is_worth_nothing_is_shown_and_not_joined(change: dict[str, Any]) -> None:
     """It is neither a part of the line nor what a later run is held against."""
     points = seen(past(0), past(1, ms=500.0, **change), past(2)).points
 
