@@ -27,6 +27,7 @@ from grapeshot_launcher.options import (
     Asked,
     CleanOptions,
     DoctorOptions,
+    HistoryOptions,
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
@@ -109,6 +110,10 @@ def _carry_out(asked: Asked) -> int:
             from grapeshot_launcher.reports import report
 
             return report(asked, say=click.echo, stdin=sys.stdin.buffer)
+        case HistoryOptions():
+            from grapeshot_launcher.trend import trend
+
+            return trend(asked, environ=os.environ, say=click.echo, warn=partial(click.echo, err=True))
         case DoctorOptions():
             from grapeshot_launcher.doctor import examine
 

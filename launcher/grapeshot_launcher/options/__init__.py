@@ -20,6 +20,7 @@ from grapeshot_launcher.options.asked import (
     Asked,
     CleanOptions,
     DoctorOptions,
+    HistoryOptions,
     ImageOptions,
     LambdaOptions,
     PolicyOptions,
@@ -37,6 +38,7 @@ from grapeshot_launcher.options.flags import (
     OnceCommand,
     Whole,
 )
+from grapeshot_launcher.options.history import history
 from grapeshot_launcher.options.reports import report
 from grapeshot_launcher.options.tidy import clean, doctor, stop
 
@@ -47,6 +49,7 @@ __all__ = [
     "Asked",
     "CleanOptions",
     "DoctorOptions",
+    "HistoryOptions",
     "ImageOptions",
     "LambdaOptions",
     "PolicyOptions",
@@ -129,6 +132,7 @@ def action() -> ActionOptions:
 
 
 grapeshot.add_command(report)
+grapeshot.add_command(history)
 grapeshot.add_command(run_lambda)
 grapeshot.add_command(iam)
 grapeshot.add_command(image)

@@ -130,6 +130,15 @@ class ReportOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryOptions:
+    """What was asked of `history`: a directory of reports, or `s3://bucket/prefix`, and where the page goes."""
+
+    place: str
+    output: str = "trend.html"
+    region: str | None = None  # of the bucket
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionOptions:
     """To be the GitHub Action, which reads its inputs from the environment."""
 
@@ -143,5 +152,6 @@ Asked = (
     | StopOptions
     | DoctorOptions
     | ReportOptions
+    | HistoryOptions
     | ActionOptions
 )

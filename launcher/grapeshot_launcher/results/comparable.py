@@ -9,6 +9,7 @@ they matter is for the reader to say, who may have made them on purpose.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,19 @@ def phases_told(phases: Sequence[Phase], *, copies: int = 1) -> list[dict[str, A
         }
         for phase in phases
     ]
+
+
+def plan_of(run: EarlierRun) -> str | None:
+    """Give what runs must have alike to be told of as one series: phases, script and setting; None if not told."""
+    if not run.script or "phases" not in run.settings:
+        return None
+    setting = {key: run.settings.get(key) for key in ("phases", *_SETTINGS)}
+    return json.dumps({"script": _file(run.script), **setting}, sort_keys=True, default=str)
+
+
+def is_sound(run: EarlierRun) -> bool:
+    """Whether a run is worth something in itself: its load was made as planned, and measured."""
+    return run.verdict not in _SPOILED and not run.cut_short
 
 
 def comparability(before: EarlierRun, after: EarlierRun) -> Comparability:

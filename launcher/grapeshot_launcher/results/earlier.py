@@ -54,6 +54,7 @@ class EarlierRun:
     times: Mapping[str, float] = field(default_factory=dict)
     cut_short: bool = False  # ended by its own checks before its load was made
     lag: float | None = None  # ms: of a hundred users, one started so much later than planned
+    seconds: float = 1.0  # from the first measurement to the last, at least 1
 
     @property
     def whole_slices(self) -> tuple[Slice, ...]:
@@ -101,6 +102,7 @@ def seen_later(report: Report) -> EarlierRun:
         counters=_known_counters(report.totals.counters),
         times=_times_of(report.totals),
         lag=_times_of(report.totals, START_LAG).get("p99"),
+        seconds=_seconds(report.totals.first_at, report.totals.last_at),
     )
 
 
@@ -147,6 +149,7 @@ def _run(value: Any) -> EarlierRun:
             slices=slices,
             counters=counters,
             times=times,
+            seconds=_seconds(began, ended),
         )
     ours = _mapping(data["grapeshot"], "`grapeshot`")
     _check_schema(ours.get("schema"))
@@ -162,7 +165,16 @@ def _run(value: Any) -> EarlierRun:
         slices=slices,
         counters=counters,
         times=times,
+        seconds=_seconds(*(_moment(whole, key) for key in ("firstMetricAt", "lastMetricAt"))),
     )
+
+
+def _moment(whole: Mapping[str, Any], key: str) -> float | None:
+    return _number(whole[key], f"`aggregate.{key}`") if key in whole else None
+
+
+def _seconds(first: float | None, last: float | None) -> float:
+    return max(((last or 0.0) - (first or 0.0)) / 1000, 1.0)
 
 
 def _check_schema(schema: Any) -> None:

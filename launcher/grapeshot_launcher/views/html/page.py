@@ -38,7 +38,7 @@ _ALWAYS: Final = ("page.js",)
 
 def html_page(report: Report, *, live: bool = False) -> bytes:
     """Give the page of a report; `live`: as a server shows it while the run goes on, beside its `live.js`."""
-    return _page("report.html.j2", (*_DRAWING, *_ALWAYS), live=live, **_report_parts(report))
+    return whole_page("report.html.j2", (*_DRAWING, *_ALWAYS), live=live, **_report_parts(report))
 
 
 def live_script() -> bytes:
@@ -48,7 +48,7 @@ def live_script() -> bytes:
 
 def compare_page(before: Report, after: Report, comparison: Comparison) -> bytes:
     """Give the page of two runs beside each other, the earlier one first."""
-    return _page(
+    return whole_page(
         "compare.html.j2",
         _ALWAYS,
         live=False,
@@ -102,9 +102,12 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) and value.strip() else ""
 
 
-def _page(template: str, names: Sequence[str], *, live: bool, **parts: Any) -> bytes:
+def whole_page(
+    template: str, names: Sequence[str], *, live: bool = False, styles: Sequence[str] = _STYLES, **parts: Any
+) -> bytes:
+    """Fill a template, with these scripts and styles of static/ in it; `parts` has a title among what it needs."""
     scripts = [_static(name) for name in names]
-    style = Markup("").join(map(_static, _STYLES))
+    style = Markup("").join(map(_static, styles))
     text = (
         _templates()
         .get_template(template)
