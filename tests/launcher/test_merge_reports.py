@@ -289,6 +289,16 @@ def test_rates_with_quoted_runs_are_those_without(number: int) -> None:
         ]
 
 
+def test_a_threshold_of_percentiles_that_are_only_quoted_stands_as_its_run_found_it() -> None:
+    """The whole has no such percentile, and a threshold that was met has not failed for that."""
+    check = reports.check("http.response_time.p95 < 200", values={"http.response_time.p95": 60.4})
+    merged = merge_reports([run(run_id="a", checks=(check,)), foreign(run())])
+
+    assert merged.checks == (check,)
+    assert (merged.verdict.kind, merged.verdict.exit_code) == ("unknown", 0)
+    assert merged.settings["target"] == "https://example.com"
+
+
 def test_a_comparison_is_that_of_the_baseline() -> None:
     """Whether the earlier run is read for it or as a report, and whoever wrote its file."""
     before, after = run(run_id="a"), run(*(window(n, time=60.0) for n in range(3)), run_id="b")

@@ -116,8 +116,13 @@ def _checks(reports: Sequence[Report], totals: Totals) -> tuple[CheckOutcome, ..
 
 
 def _knows(single: Sequence[CheckOutcome], names: Sequence[str]) -> bool:
-    """Whether the runs' checks were of these metrics: `maxErrorRate < 1` reads like an expression, and is none."""
-    return set(names) <= {name for each in single for name in (*each.values, *each.missing)}
+    """Whether what the whole lacks, the runs lacked too.
+
+    Else the whole can't answer: percentiles that were only quoted are lost in it; and `maxErrorRate < 1` reads like an
+    expression, and is none.
+    """
+    had = {name for each in single for name in each.values}
+    return set(names) <= {name for each in single for name in each.missing} - had
 
 
 def _verdict(reports: Sequence[Report], checks: Sequence[CheckOutcome]) -> Verdict:
@@ -173,10 +178,12 @@ def _settings(reports: Sequence[Report]) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for key in keys:
         told = [each.settings.get(key) for each in reports]
+        if key not in (*_SUMMED, "costByRegion"):
+            told = [value for value in told if value is not None]  # Artillery's file tells none
         if key == "costByRegion":
             found[key] = _cost_by_region(told)
-        elif all(value == told[0] for value in told[1:]) and key not in _SUMMED:
-            found[key] = told[0]
+        elif key not in _SUMMED and all(value == told[0] for value in told[1:]):
+            found[key] = told[0] if told else None
         elif key in _SUMMED:
             numbers = [value for value in told if isinstance(value, int | float)]
             found[key] = sum(numbers) if len(numbers) == len(told) else None
