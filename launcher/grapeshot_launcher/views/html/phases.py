@@ -36,6 +36,16 @@ def phase_spans(report: Report) -> list[dict[str, Any]]:
     return spans
 
 
+def phase_words(told: Any) -> str:
+    """Say in a line what phases do, as a report's settings tell them; nothing for what are none.
+
+    >>> phase_words([{"kind": "ramp", "duration": 60.0, "rate": 1, "rampTo": 9}, {"kind": "pause", "duration": 5}])
+    '60 s of 1 → 9/s, 5 s of pause'
+    """
+    phases = [each for each in told if isinstance(each, Mapping)] if isinstance(told, list | tuple) else []
+    return ", ".join(f"{number(_number(each, 'duration') or 0)} s of {_pace(each)}" for each in phases)
+
+
 def _name(phase: Mapping[str, Any]) -> str:
     """Give what the author calls a phase, short enough to stand above it."""
     name = phase.get("name")

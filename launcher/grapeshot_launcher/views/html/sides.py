@@ -14,6 +14,7 @@ from grapeshot_launcher.results.report import Report
 from grapeshot_launcher.views.breakdown import Endpoint, Times, endpoints
 from grapeshot_launcher.views.html.figures import Figure, key_figures
 from grapeshot_launcher.views.html.grids import Cell, Grid, counted, grid, text_cell, timed, word
+from grapeshot_launcher.views.html.phases import phase_words
 from grapeshot_launcher.views.summary.numbers import NONE
 
 _OWN = frozenset({"source", "command", "runUrl", "costByRegion"})  # long, or of its own in every run
@@ -66,14 +67,16 @@ def setting_sides(before: Report, after: Report) -> Grid:
     """Show the settings in which the two differ."""
     keys = sorted((before.settings.keys() | after.settings.keys()) - _OWN)
     rows = [
-        (text_cell(key), _setting(before.settings.get(key)), _setting(after.settings.get(key)))
+        (text_cell(key), *(_setting(key, run.settings.get(key)) for run in (before, after)))
         for key in keys
         if before.settings.get(key) != after.settings.get(key)
     ]
     return grid("settings", "Settings that differ", ("Setting", "Before", "Now"), rows)
 
 
-def _setting(value: Any) -> Cell:
+def _setting(key: str, value: Any) -> Cell:
     if value is None:
         return Cell(shown=Markup(NONE))
+    if key == "phases":
+        return text_cell(phase_words(value))
     return text_cell(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))

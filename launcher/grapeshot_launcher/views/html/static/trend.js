@@ -56,14 +56,14 @@
     return {
       animation: false,
       backgroundColor: "transparent",
-      grid: { left: 56, right: 20, top: 22, bottom: 64 },
+      grid: { left: 56, right: 20, top: 22, bottom: 84 },
       tooltip: {
         trigger: "item", confine: true, transitionDuration: 0, backgroundColor: colour("--card"), borderColor: colour("--line"),
         textStyle: { color: colour("--ink"), fontSize: 13, fontFamily: "inherit" }, formatter: (found) => (found.data.run ? tip(found.data.run) : ""),
       },
       xAxis: {
         type: "category", data: commits.map((at) => data.commits[at]), boundaryGap: true,
-        axisLabel: { ...faint, interval: Math.ceil(commits.length / Math.max((width - 76) / 24, 1)) - 1, rotate: 45, width: 80, overflow: "truncate" },
+        axisLabel: { ...faint, interval: Math.ceil(commits.length / Math.max((width - 76) / 24, 1)) - 1, rotate: 45, width: 100, overflow: "truncate" },
         axisLine: { lineStyle: { color: colour("--quiet") } }, axisTick: { alignWithLabel: true },
       },
       yAxis: { type: "value", min: 0, boundaryGap: [0, "10%"], axisLabel: faint, splitLine: { lineStyle: { color: colour("--line") } } },
