@@ -129,7 +129,7 @@ def test_the_example_knows_the_action() -> None:
     }
 
     assert len(used) == 2
-    assert wanted == {"verdict", "requests"}
+    assert wanted == {"verdict", "requests", "report-html"}
     if action is not None:
         required = {name for name, one in action["inputs"].items() if one.get("required") == "true"}
         for step in used:

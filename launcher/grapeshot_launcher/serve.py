@@ -141,8 +141,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Answer(BaseHTTPRequestHandler):
     server: _Server
-    timeout = SILENCE_LIMIT
-    protocol_version = "HTTP/1.1"
+    timeout = SILENCE_LIMIT  # and a connection for each request: one kept open would outlive the page
 
     def do_GET(self) -> None:
         """Answer for the page and its script."""
