@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from target import Target
+
+
+# An example that takes long says something of the machine, not of the code: pytest's own limit is enough.
+settings.register_profile("grapeshot", deadline=None)
+settings.load_profile("grapeshot")
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,8 @@ def trend_page(history: History) -> bytes:
         title="History of runs",
         total=len(history.points),
         shown=len(points),
+        commits=len({point.commit for point in points if point.commit}),
+        branches=len({point.ref for point in points if point.ref}),
         data=data,
         refs=[_ref_name(ref) for ref in refs],
         plans=data["plans"],
