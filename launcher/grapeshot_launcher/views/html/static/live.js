@@ -14,7 +14,7 @@
     const answer = await fetch("/", { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {}, signal: AbortSignal.timeout(LIMIT) });
     if (answer.status === 200) {
       const html = await answer.text();
-      if (tag) window.grapeshotPage.update(html);
+      window.grapeshotPage.update(html); // the first too: a period may have ended since the page was sent
       tag = answer.headers.get("ETag");
       seen = clock();
     } else if (answer.status !== 304) {
