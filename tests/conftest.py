@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from target import Target
 
 
+collect_ignore = [
+    "conftest.py"
+]  # holds no doctest; by its name it would be taken for the one of tests/browser
+
 # An example that takes long says something of the machine, not of the code: pytest's own limit is enough.
 settings.register_profile("grapeshot", deadline=None)
 settings.load_profile("grapeshot")
