@@ -1,7 +1,8 @@
 # The worker image: what AWS Lambda runs. It holds worker/ and its pinned dependencies, nothing of the launcher.
 #
 # Nothing is executed in the last stage, so that an image for one architecture is built on a machine of another
-# without emulation: the first stage runs on the machine's own and fetches what the other needs, ready compiled.
+# without emulation: the first stage runs on the machine's own, fetches what the other needs ready compiled, and
+# compiles the worker's request path for it.
 # BuildKit sets the three arguments about platforms by itself; `grapeshot image build` sets them for any engine, and
 # names the two variants of the base apart, which the classic builder would take for one.
 ARG BASE_IMAGE=public.ecr.aws/docker/library/python:3.13-slim-bookworm
@@ -34,13 +35,19 @@ RUN case "${TARGETARCH:-$(uname -m)}" in \
     # Without the C++ library the runtime client's absence would show at its first use only: in Lambda.
     if [ "$(uname -m)" = "${machine}" ]; then /opt/grapeshot/bin/python3 -c 'import runtime_client'; fi
 
+# What compiles the worker: tools for this machine, whatever the other is. They stay in this stage.
+COPY worker/requirements-compile.txt /build/
+RUN python3 -m pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore \
+        --require-hashes --no-deps --only-binary=:all: --target /build/tools --requirement /build/requirements-compile.txt
+
 # The worker itself, in a layer of its own: it changes more often than what it depends on.
-COPY worker/pyproject.toml /build/
+COPY worker/pyproject.toml worker/compile.py /build/
 COPY worker/grapeshot_worker /var/task/grapeshot_worker
 RUN version="$(python3 -c 'import tomllib; print(tomllib.load(open("/build/pyproject.toml", "rb"))["project"]["version"])')"; \
     mkdir "/var/task/grapeshot_worker-${version}.dist-info"; \
     printf 'Metadata-Version: 2.1\nName: grapeshot-worker\nVersion: %s\n' "${version}" \
         > "/var/task/grapeshot_worker-${version}.dist-info/METADATA"; \
+    PYTHONPATH=/build/tools python3 /build/compile.py /var/task "${TARGETARCH:-$(uname -m)}"; \
     python3 -m compileall -q --invalidation-mode unchecked-hash /var/task
 
 FROM --platform=${TARGETPLATFORM:-linux/amd64} ${BASE_IMAGE}

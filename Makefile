@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 REQUIREMENTS := worker/requirements.txt launcher/requirements.txt tests/requirements.txt
 
-.PHONY: setup demo test test-browser test-image test-crowd test-faults lint lint-python lint-workflows lint-image lint-infra format
+.PHONY: setup demo test compiled test-compiled test-browser test-image test-crowd test-faults lint lint-python lint-workflows lint-image lint-infra format
 .PHONY: bench bench-intake bench-startup charts lock clean
 
 setup: $(STAMP)
@@ -23,6 +23,23 @@ demo: setup
 # One more process than cores: much of a run's test is waiting for the run.
 test: setup
 	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --dist loadfile
+
+# The worker's tests once more, with its request path compiled as in the image; the first time 100 MB of tools are fetched.
+COMPILER := $(VENV)/compiler
+COMPILED := build/compiled
+$(COMPILER): worker/requirements-compile.txt | setup
+	@rm -rf $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $@ -r $<
+	@touch $@
+
+compiled: $(COMPILER)
+	@rm -rf $(COMPILED)
+	@mkdir -p $(COMPILED)
+	@cp -R worker/grapeshot_worker $(COMPILED)/
+	@PYTHONPATH=$(COMPILER) $(BIN)/python worker/compile.py $(COMPILED)
+
+test-compiled: compiled
+	@PYTHONPATH=$(COMPILED) GRAPESHOT_TEST_COMPILED=1 $(BIN)/python -m pytest tests/worker
 
 # The pages in a real browser: Chromium from the PATH, or installed from Debian's packages where it is required.
 test-browser: setup
@@ -90,9 +107,10 @@ charts:
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-emit-package grapeshot-worker --no-emit-package grapeshot-launcher
 lock:
 	$(LOCK) worker/pyproject.toml -o worker/requirements.txt
+	$(LOCK) worker/requirements-compile.in -o worker/requirements-compile.txt
 	printf './worker\nhatchling\n' | $(LOCK) - launcher/pyproject.toml -o launcher/requirements.txt
 	printf './worker\nhatchling\n' | $(LOCK) - launcher/pyproject.toml --extra emulate -o launcher/requirements-emulate.txt
 	printf './worker\n./launcher\n' | $(LOCK) - tests/requirements.in -o tests/requirements.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

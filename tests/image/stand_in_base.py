@@ -21,7 +21,8 @@ import docker
 from image.debian import system
 
 NAME, TAG = "grapeshot-test-base", "latest"
-PACKAGES = ("python3", "python3-pip", "coreutils", "dash", "libc-bin", "libstdc++6")
+# With the headers of Python, as the images of docker have it.
+PACKAGES = ("python3", "python3-pip", "libpython3-dev", "coreutils", "dash", "libc-bin", "libstdc++6")
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 PIP_SETTINGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_PROXY")  # of this machine
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import docker
 import pytest
 
+import compile as compiling  # worker/compile.py
 from grapeshot_launcher.cloud.engine import Engine
 from grapeshot_launcher.cloud.image import PublishedImage, build, publish
 from grapeshot_launcher.errors import ImageFailed
@@ -103,6 +104,15 @@ print(os.path.exists('/dev/shm'), descriptors, os.access('/var/task', os.W_OK), 
     assert run_inside(client, published.uri, [PYTHON, "-c", code]).split("\n")[-2] == "False 1024 False 993"
 
 
+def test_the_request_path_is_compiled(published: PublishedImage, client: docker.DockerClient) -> None:
+    """Python takes the compiled modules, all of those that the list names."""
+    names = [f"{compiling.PACKAGE}.{name.replace('/', '.')}" for name in compiling.MODULES]
+    code = f"import importlib; print(*(importlib.import_module(name).__file__ for name in {names}))"
+    files = run_inside(client, published.uri, [PYTHON, "-c", code]).split()
+
+    assert files == [f"/var/task/{compiling.PACKAGE}/{name}.so" for name in compiling.MODULES]
+
+
 def test_the_engine_process_starts_from_anywhere(
     published: PublishedImage, client: docker.DockerClient
 ) -> None:
@@ -138,7 +148,7 @@ def test_the_layers_are_small(published: PublishedImage, client: docker.DockerCl
         print(f"{size / 1e6:8.1f} MB  {made_by[:80]}")  # noqa: T201
     python = "import os, sys; folder, = sys.argv[1:]; print(sum(os.lstat(os.path.join(top, name)).st_size for"
     python += " top, _, names in os.walk(folder) for name in names))"
-    for folder, most in {"/opt/grapeshot": 55e6, "/var/task": 4e6}.items():
+    for folder, most in {"/opt/grapeshot": 55e6, "/var/task": 6e6}.items():
         size = int(run_inside(client, published.uri, [PYTHON, "-c", python, folder]).split()[-1])
 
         assert size < most, folder
@@ -181,11 +191,14 @@ def test_the_other_architecture_is_built_without_emulation(
         network="host",
         connect=lambda: Engine.connect(engine),
     )
-    machines = _machines(client, built.id)
+    machines = _machines(client, built.id, "/opt/grapeshot/lib")
+    own = _machines(client, built.id, "/var/task")
 
     assert client.images.get(built.id).attrs["Architecture"] == other
     assert len(machines) > 10
     assert set(machines.values()) == {other}
+    assert len(own) == len(compiling.MODULES) + 1
+    assert set(own.values()) == {other}
 
 
 def _architecture(image: PublishedImage) -> Architecture:
@@ -215,11 +228,11 @@ def _base_for_both(
     return f"{repository}:both"
 
 
-def _machines(client: docker.DockerClient, image: str) -> dict[str, str]:
-    """Tell for which machine each compiled file of the worker's dependencies is."""
+def _machines(client: docker.DockerClient, image: str, folder: str) -> dict[str, str]:
+    """Tell for which machine each compiled file in a folder of the image is."""
     container = client.containers.create(image)
     try:
-        chunks, _ = container.get_archive("/opt/grapeshot/lib")
+        chunks, _ = container.get_archive(folder)
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
             return {
                 member.name: ELF_MACHINES[struct.unpack_from("<H", file.read(20), 18)[0]]

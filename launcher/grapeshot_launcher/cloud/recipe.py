@@ -9,8 +9,8 @@ changes under a function. A base that is named by a tag may change under that na
 (`…@sha256:…`) where that matters.
 
 The files come from the checkout this package stands in; else the worker's from the installed `grapeshot_worker`, and
-the three files beside it (Dockerfile, requirements, version) from this package, into whose wheel they are copied
-when it is built. There is one Dockerfile, at the root of the repository.
+the files beside it (BESIDE_THE_WORKER) from this package, into whose wheel they are copied when it is built.
+There is one Dockerfile, at the root of the repository.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ BASE_IMAGE = (
 )
 PACKAGED = "image_files"  # the folder of this package that a wheel brings; a checkout has none
 DOCKER_NAMES: Mapping[Architecture, str] = {"arm64": "arm64", "x86_64": "amd64"}
+COMPILED = {".pyc", ".so"}  # what is made of the files
 TAG_LENGTH = 16  # hex digits: two of a million recipes share a tag once in 10^7 worlds
 
 BESIDE_THE_WORKER = {
     "Dockerfile": "Dockerfile",
     "worker/pyproject.toml": "worker-pyproject.toml",
     "worker/requirements.txt": "worker-requirements.txt",
+    "worker/requirements-compile.txt": "worker-requirements-compile.txt",
     "worker/slim.py": "worker-slim.py",
+    "worker/compile.py": "worker-compile.py",
 }  # path in the build context → name in the packaged folder
 
 
@@ -116,7 +119,7 @@ def _modules(package: Path) -> Iterator[tuple[str, Path]]:
         raise FileNotFoundError(2, "No such directory", str(package))
     for place in sorted(package.rglob("*")):
         name = place.relative_to(package)
-        if place.is_file() and "__pycache__" not in name.parts and place.suffix != ".pyc":
+        if place.is_file() and "__pycache__" not in name.parts and place.suffix not in COMPILED:
             yield str(PurePosixPath(name)), place
 
 

@@ -5,7 +5,6 @@ Leaves to others: what it does (steps) and when it comes (runner).
 
 from __future__ import annotations
 
-import copy
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -82,7 +81,9 @@ class User:
         """Give one of the user's parallel selves: all is shared, but each has its own `due`."""
         if self.jar is None:
             self.jar = CookieJar(self.engine.script.http.cookie_options, time.time)
-        return copy.copy(self)
+        twin = User(self.engine, self.id, self.variables, self.scenario)
+        twin.jar, twin.lanes, twin.due, twin._context = self.jar, self.lanes, self.due, self._context
+        return twin
 
     def leave(self) -> None:
         """Close the user's own connections."""

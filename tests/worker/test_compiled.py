@@ -1,0 +1,49 @@
+"""The request path compiled: which form the tests are about, and what happens where it can't be compiled.
+
+`make test-compiled` runs the worker's tests against compiled modules; `make test` against Python.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+
+import pytest
+
+import compile as compiling  # worker/compile.py
+import grapeshot_worker
+
+SUFFIX = ".so" if os.environ.get("GRAPESHOT_TEST_COMPILED") else ".py"
+
+
+@pytest.mark.parametrize("name", compiling.MODULES)
+def test_the_tests_are_about_the_form_that_was_asked_for(name: str) -> None:
+    """Each module of the request path is compiled, or none is."""
+    module = importlib.import_module(f"{compiling.PACKAGE}.{name.replace('/', '.')}")
+
+    assert module.__file__ is not None
+    assert module.__file__.endswith(SUFFIX)
+
+
+def test_the_rest_is_python() -> None:
+    """The Python files lie beside the compiled ones, and a module that is not in the list is taken from its own."""
+    package = Path(grapeshot_worker.__path__[0])
+
+    assert all((package / f"{name}.py").is_file() for name in compiling.MODULES)
+    assert len(list(package.rglob("*.so"))) == (len(compiling.MODULES) if SUFFIX == ".so" else 0)
+
+
+def test_without_headers_the_worker_stays_in_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The base of an image may be any Python; it is told, and nothing is changed."""
+    package = tmp_path / "grapeshot_worker"
+    package.mkdir()
+
+    compiling.main([str(tmp_path)], tmp_path / "include")
+
+    assert capsys.readouterr().out == (
+        f"The worker stays in Python, which is slower: there are no headers of Python in {tmp_path / 'include'}.\n"
+    )
+    assert list(tmp_path.rglob("*")) == [package]
