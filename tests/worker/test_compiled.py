@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import compile as compiling  # worker/compile.py
 import grapeshot_worker
 
+WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield, ast.YieldFrom)
 SUFFIX = ".so" if os.environ.get("GRAPESHOT_TEST_COMPILED") else ".py"
 
 
@@ -24,6 +26,20 @@ def test_the_tests_are_about_the_form_that_was_asked_for(name: str) -> None:
 
     assert module.__file__ is not None
     assert module.__file__.endswith(SUFFIX)
+
+
+@pytest.mark.parametrize("name", compiling.MODULES)
+def test_nothing_is_awaited_while_an_error_is_handled(name: str) -> None:
+    """In compiled modules alone: what mypyc makes of it raises another error after the wait, or none.
+
+    It looks for the error in `sys.exc_info()`, which is another one's there if the error was thrown in: what a failed
+    future or a cancelled task does.
+    """
+    tree = ast.parse((Path(grapeshot_worker.__path__[0]) / f"{name}.py").read_text())
+    tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try)]
+    handling = [block for node in tries for block in (*node.handlers, *node.finalbody)]
+
+    assert not [node.lineno for block in handling for node in ast.walk(block) if isinstance(node, WAITS)]
 
 
 def test_the_rest_is_python() -> None:

@@ -584,6 +584,7 @@ def test_failed_expectations_can_end_the_user(
 # ---- functions around a request ----
 
 HOOKS = """
+import asyncio
 import json
 
 def show(request, context, events):
@@ -617,6 +618,10 @@ def cookies(request, response, context, events):
 
 def failed(error, request, context, events):
     events.emit("counter", f"told {error} {request.method} {request.url}", 1)
+
+async def failed_at_last(error, request, context, events):
+    await asyncio.sleep(0.001)
+    failed(error, request, context, events)
 """
 
 
@@ -748,17 +753,18 @@ def test_a_function_after_the_response_sees_set_cookie_as_a_list(server: Target,
         ("url: /x, json: { a: 1 }", "told ERR_GOT_REQUEST_ERROR GET {target}/x"),
     ],
 )
+@pytest.mark.parametrize("hook", ["failed", "failed_at_last"])
 def test_on_error_is_told_what_the_network_refused(
-    server: Target, tmp_path: Path, written: str, told: str
+    server: Target, tmp_path: Path, written: str, told: str, hook: str
 ) -> None:
-    """With the request as it was sent; a failed capture is none of its business."""
+    """With the request as it was sent, and the user fails by that error; a failed capture is none of its business."""
     story = play(
         f"- get: {{ {written} }}",
         server,
         tmp_path,
         config=VALUES,
         hooks=HOOKS,
-        scenario="onError: [failed, nobody]",
+        scenario=f"onError: [{hook}, nobody]",
     )
     captured = play(
         "- get: { url: /json, capture: { json: $.a, as: a } }",
@@ -769,4 +775,5 @@ def test_on_error_is_told_what_the_network_refused(
     )
 
     assert story.counters[told.replace("{target}", server.url)] == 1
+    assert story.errors == {told.split()[1]: 1}
     assert not any(name.startswith("told") for name in captured.counters)

@@ -36,6 +36,7 @@ from grapeshot_worker.traffic.user import Engine, StepFunction, User
 from grapeshot_worker.traffic.wire.connection import NetworkError
 
 FAILED_CAPTURE = "Failed capture or match"
+_UNSENT = Outgoing("", "", None)  # what could not be rendered
 
 Condition = Callable[[User], bool]
 
@@ -90,29 +91,29 @@ class HttpStep:
 
     async def perform(self, user: User) -> None:
         """Do the request for one user; StepError ends the user."""
+        endpoint, outgoing = self._endpoint, _UNSENT
         try:
             outgoing = self._renderer.render(user.variables)
-        except NetworkError as error:
-            _count_error(error, self._endpoint, self._request, user)
-            await self._tell_error(user, error, None)
-            raise
-        endpoint = self._endpoint
-        if callable(endpoint):
-            endpoint = endpoint(user.variables, outgoing.url) or None
-        try:
+            if callable(endpoint):
+                endpoint = endpoint(user.variables, outgoing.url) or None
             response = await self._exchanger.send(user, outgoing, endpoint)
         except NetworkError as error:
             _count_error(error, endpoint, self._request, user)
-            await self._tell_error(user, error, outgoing)
-            raise
-        captured = self._capture(response, user.variables) if self._capture is not None else PASSED
-        if self._after:
-            await self._call_after(user, outgoing, response)
-        if self._expect is not None:
-            self._check(user, outgoing, response)
-        if captured is not PASSED:
-            self._explain(outgoing, captured)
-            raise StepError(FAILED_CAPTURE)
+            if not self._scenario.on_error:
+                raise
+            refused = error.with_traceback(None)  # which holds this frame, which holds the error
+        else:
+            captured = self._capture(response, user.variables) if self._capture is not None else PASSED
+            if self._after:
+                await self._call_after(user, outgoing, response)
+            if self._expect is not None:
+                self._check(user, outgoing, response)
+            if captured is not PASSED:
+                self._explain(outgoing, captured)
+                raise StepError(FAILED_CAPTURE)
+            return
+        await self._tell_error(user, refused, outgoing)
+        raise NetworkError(refused.name)
 
     async def perform_changed(self, user: User) -> None:
         """Let the beforeRequest hooks change the request as written, compile what they made of it, and do it."""
@@ -157,12 +158,9 @@ class HttpStep:
         request, seen = seen_request(self._request, outgoing), seen_response(response)
         await self._call(user, self._after, request, seen, user.context, self._engine.hooks.events)
 
-    async def _tell_error(self, user: User, error: NetworkError, outgoing: Outgoing | None) -> None:
-        if not self._scenario.on_error:
-            return
-        if outgoing is None:  # nothing could be sent
-            url = to_text(self._request.url.render(user.variables))
-            outgoing = Outgoing(url, "", None)
+    async def _tell_error(self, user: User, error: NetworkError, outgoing: Outgoing) -> None:
+        if outgoing is _UNSENT:
+            outgoing = _UNSENT._replace(url=to_text(self._request.url.render(user.variables)))
         seen = seen_request(self._request, outgoing)
         await self._call(
             user, self._scenario.on_error, error.name, seen, user.context, self._engine.hooks.events
