@@ -35,6 +35,7 @@ MODULES = (
     "traffic/redirects",
     "traffic/response",
     "traffic/set_cookie",
+    "traffic/steps",
     "traffic/user",
     "traffic/wire/connection",
     "traffic/wire/deadlines",

@@ -64,12 +64,14 @@ _PLAIN = re.compile(r"[A-Za-z0-9_$]+")
 class Template:
     """A compiled value of the script: `render(variables)` gives it for one user.
 
-    `constant` is set when rendering gives an equal value whatever the variables.
+    `constant` is set when rendering gives an equal value whatever the variables; `around` when it is a text with one
+    plain name in it: what stands before the name, the name, and what stands after it.
     """
 
     source: Any
     render: Render
     constant: bool
+    around: tuple[str, str, str] | None = None
 
 
 def compile_template(source: Any, functions: Functions) -> Template:
@@ -145,7 +147,11 @@ def _compile_text(source: str, functions: Functions) -> Template:
     if whole and _NAME.fullmatch(name or " "):
         return Template(source, _value(name), constant=False)
     if len(getters) == 1:
-        return Template(source, _around(texts[0], _single_name(source), getters[0], texts[1]), constant=False)
+        before, after = texts
+        if (single := _single_name(source)) is None:
+            return Template(source, _around_any(before, getters[0], after), constant=False)
+        render = _around_name(before, single, after)
+        return Template(source, render, constant=False, around=(before, single, after))
     return Template(source, _between(texts, getters), constant=False)
 
 
@@ -188,22 +194,26 @@ def _value(name: str) -> Render:
     return compile_path(name)
 
 
-def _around(before: str, name: str | None, get: Render, after: str) -> Render:
-    def of_name(variables: Variables) -> str:
-        value = variables.get(name, MISSING)  # type: ignore[arg-type] # used only when name is there
+def _around_name(before: str, name: str, after: str) -> Render:
+    def render(variables: Variables) -> str:
+        value = variables.get(name, MISSING)
         if value.__class__ is not str and value.__class__ is not int:
             value = to_text(value)
         text = f"{before}{value}{after}"
         return _expand(text, variables) if "{{" in text else text
 
-    def of_any(variables: Variables) -> str:
+    return render
+
+
+def _around_any(before: str, get: Render, after: str) -> Render:
+    def render(variables: Variables) -> str:
         value = get(variables)
         if value.__class__ is not str and value.__class__ is not int:
             value = to_text(value)
         text = f"{before}{value}{after}"
         return _expand(text, variables) if "{{" in text else text
 
-    return of_any if name is None else of_name
+    return render
 
 
 def _between(texts: Sequence[str], getters: Sequence[Render]) -> Render:

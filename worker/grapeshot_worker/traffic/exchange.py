@@ -77,10 +77,10 @@ class Exchanger:
 
         NetworkError when a hop fails, or a redirect can't be followed.
         """
-        url, fields, body = outgoing
+        url, fields, body, place = outgoing
         method, hops = self._method, 0
         while True:
-            origin, path, host = split_url(url)
+            origin, path, host = place or split_url(url)
             head = self._head(user, method, origin, path, host, fields, body)
             self._recorder.sent(self._clock())
             lane = user.lanes.get(origin)
@@ -119,6 +119,7 @@ class Exchanger:
                 raise NetworkError("ERR_TOO_MANY_REDIRECTS")
             hops += 1
             method, url, keep_body, keep_credentials = hop
+            place = None
             if not keep_body:
                 body, fields = None, _BODY_FIELDS.sub("", fields)
             if not keep_credentials:  # what was meant for one host is not told another

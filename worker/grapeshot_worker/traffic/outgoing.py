@@ -19,7 +19,7 @@ from grapeshot_worker.script.model import HttpSettings, Request, Upload
 from grapeshot_worker.script.template import MISSING, Template, Variables, to_text
 from grapeshot_worker.traffic.bodies import FormFile, encode_form, encode_json, encode_multipart, encode_query
 from grapeshot_worker.traffic.wire.network_errors import NetworkError
-from grapeshot_worker.traffic.wire.url import credentials
+from grapeshot_worker.traffic.wire.url import Place, credentials, is_plain, split_url
 
 BAD_REQUEST = "ERR_GOT_REQUEST_ERROR"  # the reference's name for options that make no request
 BAD_CHARACTER = "ERR_INVALID_CHAR"
@@ -40,11 +40,15 @@ BodyMaker = Callable[[Variables], tuple[Body, str | None]]  # → body, content 
 
 
 class Outgoing(NamedTuple):
-    """A rendered request. `fields` are the head lines but for host, cookie and content-length, each ended by CRLF."""
+    """A rendered request. `fields` are the head lines but for host, cookie and content-length, each ended by CRLF.
+
+    `place` is where `url` leads if that is known already.
+    """
 
     url: str
     fields: str
     body: Body
+    place: Place | None = None
 
 
 _outgoing = tuple.__new__  # what a NamedTuple's own constructor calls in the end
@@ -80,6 +84,8 @@ class Renderer:
         self.render: Callable[[Variables], Outgoing] = self._render
         if self._only_path_varies(request):
             self.render = self._render_plain
+            if self._only_a_name_varies(request.url):
+                self.render = self._render_name
 
     def _only_path_varies(self, request: Request) -> bool:
         url = request.url
@@ -88,8 +94,24 @@ class Renderer:
             return False
         return (self._make_body, self._query, self._auth, self._trace) == (None, None, None, None)
 
+    def _only_a_name_varies(self, url: Template) -> bool:
+        if url.around is None:
+            return False
+        before, self._name, self._after = url.around
+        self._origin, self._before, self._host = split_url(before)
+        self._authority = before.removesuffix(self._before)
+        return self._authority != before and is_plain(self._before + self._after) is not None
+
     def _render_plain(self, variables: Variables) -> Outgoing:
-        return _outgoing(Outgoing, (self._url(variables), self._fixed, None))
+        return _outgoing(Outgoing, (self._url(variables), self._fixed, None, None))
+
+    def _render_name(self, variables: Variables) -> Outgoing:
+        value = variables.get(self._name)
+        if value.__class__ is not int and (value.__class__ is not str or is_plain(value) is None):
+            return self._render_plain(variables)
+        path = f"{self._before}{value}{self._after}"
+        place = (self._origin, path, self._host)
+        return _outgoing(Outgoing, (self._authority + path, self._fixed, None, place))
 
     def _render(self, variables: Variables) -> Outgoing:
         body, content_type = self._make_body(variables) if self._make_body is not None else (None, None)
@@ -127,7 +149,7 @@ class Renderer:
             fields = _OWN_AUTHORIZATION.sub("", fields) + _authorization(*pair)
         if self._trace is not None:
             fields += self._traceparent(*self._trace)
-        return _outgoing(Outgoing, (url, fields, body))
+        return _outgoing(Outgoing, (url, fields, body, None))
 
     def _traceparent(self, prefix: str, sampled: bool) -> str:
         trace = prefix + f"{self._rng.getrandbits(128):032x}"[len(prefix) :]

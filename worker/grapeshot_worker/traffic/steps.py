@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
 import orjson
@@ -25,6 +25,7 @@ from grapeshot_worker.script.template import (
     to_text,
 )
 from grapeshot_worker.traffic.http import compile_request
+from grapeshot_worker.traffic.parallel import in_parallel
 from grapeshot_worker.traffic.user import Engine, StepFunction, User
 
 YIELD_EVERY = 64  # iterations of a loop after which other users get a turn, should its body never wait
@@ -289,29 +290,6 @@ def _count_of(count: Template | None) -> Callable[[dict[str, Any]], Any]:
 
 def _compile_parallel(steps: Sequence[StepFunction], limit: int) -> StepFunction:
     async def parallel(user: User) -> None:
-        await _gather(user, iter(steps), min(limit, len(steps)))
+        await in_parallel(user, iter(steps), min(limit, len(steps)))
 
     return parallel
-
-
-async def _gather(user: User, steps: Iterable[StepFunction], width: int) -> None:
-    """Run all steps, `width` at a time. The first error ends the user; the rest is cancelled with it.
-
-    The reference lets the others run on in the background; a failed user's requests would then be counted for nobody.
-    """
-    waiting = iter(steps)
-
-    async def lane(branch: User) -> None:
-        for step in waiting:
-            await step(branch)
-
-    branches = [user.branch() for _ in range(width)]
-    tasks = [asyncio.ensure_future(lane(branch)) for branch in branches]
-    try:
-        await asyncio.gather(*tasks)
-        user.due = max((branch.due for branch in branches), default=user.due)
-    finally:
-        for task in tasks:
-            task.cancel()
-        # Their clean-up (connections handed back) must be over before the user leaves.
-        await asyncio.gather(*tasks, return_exceptions=True)

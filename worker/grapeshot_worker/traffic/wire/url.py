@@ -21,6 +21,7 @@ _URL = re.compile(r"(https?):[/\\]{2,}([^/\\?#]*)([^#]*)", re.IGNORECASE)
 # A character that has to be encoded somewhere, or a segment that begins with a dot (perhaps written %2e).
 _UNUSUAL = re.compile(r"[^!$-&(-;=?-\[\]_a-z~|]|/(?:\.|%2e)", re.IGNORECASE)
 _PLAIN = re.compile(r"[!$&(-\-/-;=?-\[\]_a-z~|]*")  # without those that might be unusual: no dot, no %
+is_plain = _PLAIN.fullmatch  # what may stand anywhere in a request target as it is, whatever stands beside it
 _PATH_SAFE = "!$%&'()*+,-./:;=@[]^_|~"
 _QUERY_SAFE = "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:\s<>^|%\"{}`\\]+))(?::([0-9]{0,5}))?\Z", re.IGNORECASE)
@@ -34,6 +35,9 @@ class Origin(NamedTuple):
     port: int
 
 
+Place = tuple[Origin, str, str]  # where a request goes: origin, request target (path and query), Host header
+
+
 class _Invalid(ValueError):
     """The authority of a URL makes no sense."""
 
@@ -43,11 +47,11 @@ _authorities: dict[str, tuple[Origin, str]] = {}  # "http://host:port" → origi
 _AUTHORITIES_KEPT = 1024
 
 
-def split_url(url: str) -> tuple[Origin, str, str]:
+def split_url(url: str) -> Place:
     """Do what `parse_url` does, for the request path: few hosts, any number of paths."""
     end = url.find("/", 8)
     known = _authorities.get(url[:end])
-    if known is not None and (_PLAIN.fullmatch(url, end) or not _UNUSUAL.search(url, end)):
+    if known is not None and (is_plain(url, end) or not _UNUSUAL.search(url, end)):
         return known[0], url[end:], known[1]
     parsed = parse_url(url)
     if end > 0 and len(_authorities) < _AUTHORITIES_KEPT and _PLAIN_AUTHORITY.fullmatch(url, 0, end):
@@ -56,7 +60,7 @@ def split_url(url: str) -> tuple[Origin, str, str]:
 
 
 @lru_cache(maxsize=4096)
-def parse_url(url: str) -> tuple[Origin, str, str]:
+def parse_url(url: str) -> Place:
     """Give origin, request target (path and query) and Host header of an absolute URL; StepError if there is none.
 
     >>> parse_url("http://Example.com:80/a b?c=d#e")
