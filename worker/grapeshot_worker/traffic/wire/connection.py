@@ -149,8 +149,12 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         if not pending.head_bytes and not pending.is_head:
-            end = data.find(b"\r\n\r\n") + 4
-            known = self._stock.heads.get(data[:end])
+            heads = self._stock.heads
+            end = heads.usual
+            known = heads.get(data[:end])
+            if known is None and (found := data.find(b"\r\n\r\n") + 4) != end:
+                end = heads.usual = found
+                known = heads.get(data[:end])
             if known is not None and known[1] == len(data):
                 self._take(pending, known[0], data[end:])
                 return

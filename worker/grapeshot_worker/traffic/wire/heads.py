@@ -20,13 +20,18 @@ LEARN_EVERY = 8  # heads that were not known
 
 
 class Heads(dict[bytes, tuple[Head, int]]):
-    """A head's bytes, with its blank line → what they say, and the length of the whole response."""
+    """A head's bytes, with its blank line → what they say, and the length of the whole response.
 
-    __slots__ = ("_unknown",)
+    `usual` is the length of the last head that was looked for: mostly that of the next too, which need not be searched
+    for its end then.
+    """
+
+    __slots__ = ("_unknown", "usual")
 
     def __init__(self) -> None:
         super().__init__()
         self._unknown = 0
+        self.usual = 0
 
     def learn(self, data: bytes, response: Response) -> None:
         """Perhaps remember the head of a `response` that was all of `data` and keeps its connection open."""
