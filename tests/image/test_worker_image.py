@@ -105,12 +105,15 @@ print(os.path.exists('/dev/shm'), descriptors, os.access('/var/task', os.W_OK), 
 
 
 def test_the_request_path_is_compiled(published: PublishedImage, client: docker.DockerClient) -> None:
-    """Python takes the compiled modules, all of those that the list names."""
+    """Python takes the compiled modules, all of those that the list names; one that is needed early gives a long name."""
     names = [f"{compiling.PACKAGE}.{name.replace('/', '.')}" for name in compiling.MODULES]
     code = f"import importlib; print(*(importlib.import_module(name).__file__ for name in {names}))"
     files = run_inside(client, published.uri, [PYTHON, "-c", code]).split()
 
-    assert files == [f"/var/task/{compiling.PACKAGE}/{name}.so" for name in compiling.MODULES]
+    assert [file.partition(".")[0] for file in files] == [
+        f"/var/task/{compiling.PACKAGE}/{name}" for name in compiling.MODULES
+    ]
+    assert all(file.endswith(".so") for file in files)
 
 
 def test_the_engine_process_starts_from_anywhere(
