@@ -36,18 +36,20 @@ RUN case "${TARGETARCH:-$(uname -m)}" in \
     if [ "$(uname -m)" = "${machine}" ]; then /opt/grapeshot/bin/python3 -c 'import runtime_client'; fi
 
 # What compiles the worker: tools for this machine, whatever the other is. They stay in this stage.
-COPY worker/requirements-compile.txt /build/
-RUN python3 -m pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore \
-        --require-hashes --no-deps --only-binary=:all: --target /build/tools --requirement /build/requirements-compile.txt
+COPY worker/requirements-compile.txt worker/compile.py /build/
+RUN if python3 /build/compile.py; then \
+        python3 -m pip install --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore \
+            --require-hashes --no-deps --only-binary=:all: --target /build/tools --requirement /build/requirements-compile.txt; \
+    fi
 
 # The worker itself, in a layer of its own: it changes more often than what it depends on.
-COPY worker/pyproject.toml worker/compile.py /build/
+COPY worker/pyproject.toml /build/
 COPY worker/grapeshot_worker /var/task/grapeshot_worker
 RUN version="$(python3 -c 'import tomllib; print(tomllib.load(open("/build/pyproject.toml", "rb"))["project"]["version"])')"; \
     mkdir "/var/task/grapeshot_worker-${version}.dist-info"; \
     printf 'Metadata-Version: 2.1\nName: grapeshot-worker\nVersion: %s\n' "${version}" \
         > "/var/task/grapeshot_worker-${version}.dist-info/METADATA"; \
-    PYTHONPATH=/build/tools python3 /build/compile.py /var/task "${TARGETARCH:-$(uname -m)}"; \
+    if [ -d /build/tools ]; then PYTHONPATH=/build/tools python3 /build/compile.py /var/task "${TARGETARCH:-$(uname -m)}"; fi; \
     python3 -m compileall -q --invalidation-mode unchecked-hash /var/task
 
 FROM --platform=${TARGETPLATFORM:-linux/amd64} ${BASE_IMAGE}

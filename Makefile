@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 REQUIREMENTS := worker/requirements.txt launcher/requirements.txt tests/requirements.txt
 
 .PHONY: setup demo test compiled test-compiled test-browser test-image test-crowd test-faults lint lint-python lint-workflows lint-image lint-infra format
-.PHONY: bench bench-intake bench-startup charts lock clean
+.PHONY: bench bench-compiled bench-intake bench-startup charts lock clean
 
 setup: $(STAMP)
 
@@ -24,7 +24,7 @@ demo: setup
 test: setup
 	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --dist loadfile
 
-# The worker's tests once more, with its request path compiled as in the image; the first time 100 MB of tools are fetched.
+# The worker's request path compiled, as in the image, into build/compiled; the first time 100 MB of tools are fetched.
 COMPILER := $(VENV)/compiler
 COMPILED := build/compiled
 $(COMPILER): worker/requirements-compile.txt | setup
@@ -38,8 +38,10 @@ compiled: $(COMPILER)
 	@cp -R worker/grapeshot_worker $(COMPILED)/
 	@PYTHONPATH=$(COMPILER) $(BIN)/python worker/compile.py $(COMPILED)
 
+# The worker's tests once more, against the compiled form. What mypyc makes warns, from Python 3.12 on, of an old way to throw.
 test-compiled: compiled
-	@PYTHONPATH=$(COMPILED) GRAPESHOT_TEST_COMPILED=1 $(BIN)/python -m pytest tests/worker
+	@PYTHONPATH=$(COMPILED) GRAPESHOT_TEST_COMPILED=1 $(BIN)/python -m pytest tests/worker -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') \
+		--dist loadfile -W 'ignore:the (type, exc, tb) signature of throw:DeprecationWarning'
 
 # The pages in a real browser: Chromium from the PATH, or installed from Debian's packages where it is required.
 test-browser: setup
@@ -90,6 +92,10 @@ format: setup
 
 bench: setup
 	@$(BIN)/python bench/run.py
+
+# The same of the worker as the image has it.
+bench-compiled: compiled
+	@PYTHONPATH=$(COMPILED) $(BIN)/python bench/run.py
 
 # What the launcher's intake of a thousand Lambda workers costs; four minutes of CPU time, no server.
 bench-intake: setup

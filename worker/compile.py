@@ -1,4 +1,7 @@
-"""Compiles the request path of a worker: `python compile.py FOLDER [MACHINE]`, when an image is built.
+"""Compiles the request path of a worker when an image is built.
+
+    python compile.py                      says whether this Python can, by its exit code
+    python compile.py FOLDER [MACHINE]     compiles, or says why not and leaves all as it is
 
 FOLDER holds `grapeshot_worker`; MACHINE is x86_64 or aarch64, or as docker names them, and without it the one this
 runs on. mypyc makes C of the modules below, zig makes machine code of that, for either machine on either, and for
@@ -46,6 +49,7 @@ MODULES = (
     "traffic/wire/url",
 )
 PACKAGE = "grapeshot_worker"
+PYTHONS = ((3, 11), (3, 12), (3, 13))  # those with which the tests were run against compiled modules
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # docker's name → the usual one
 GLIBC = "2.28"  # as the wheels of the dependencies (Dockerfile)
 # Types are checked elsewhere, with the types of the dependencies; the same C comes out wherever it is made.
@@ -87,15 +91,26 @@ def _machine_headers(include: Path, target: str, folder: Path) -> str:
     return str(folder)
 
 
-def main(arguments: Sequence[str], include: Path) -> None:
-    """Compile, or say why not: the base of an image may be without Python's headers, and works as it is."""
-    folder, *machine = arguments
+def why_not(include: Path, version: tuple[int, int]) -> str | None:
+    """Say what keeps a Python, with its headers in `include`, from compiling; None: nothing."""
+    if version not in PYTHONS:
+        return f"it is not compiled for Python {version[0]}.{version[1]}"
     if not (include / "Python.h").is_file():
-        print(f"The worker stays in Python, which is slower: there are no headers of Python in {include}.")  # noqa: T201
-        return
-    name = machine[0] if machine else platform.machine()
-    compile_modules(Path(folder), MACHINES.get(name, name), include)
+        return f"there are no headers of Python in {include}"
+    return None
+
+
+def main(arguments: Sequence[str], include: Path, version: tuple[int, int] = sys.version_info[:2]) -> int:
+    """Compile and give 0; or give 1 if it can't be done: the image works as it is, and this says so."""
+    reason = why_not(include, version)
+    if reason is not None:
+        print(f"The worker stays in Python, which is slower: {reason}.")  # noqa: T201
+    elif arguments:
+        folder, *machine = arguments
+        name = machine[0] if machine else platform.machine()
+        compile_modules(Path(folder), MACHINES.get(name, name), include)
+    return int(reason is not None)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:], Path(sysconfig.get_path("include")))
+    sys.exit(main(sys.argv[1:], Path(sysconfig.get_path("include"))))

@@ -105,7 +105,7 @@ print(os.path.exists('/dev/shm'), descriptors, os.access('/var/task', os.W_OK), 
 
 
 def test_the_request_path_is_compiled(published: PublishedImage, client: docker.DockerClient) -> None:
-    """Python takes the compiled modules, all of those that the list names; one that is needed early gives a long name."""
+    """Python takes the compiled modules, all of those that the list names; one needed early tells a longer name."""
     names = [f"{compiling.PACKAGE}.{name.replace('/', '.')}" for name in compiling.MODULES]
     code = f"import importlib; print(*(importlib.import_module(name).__file__ for name in {names}))"
     files = run_inside(client, published.uri, [PYTHON, "-c", code]).split()

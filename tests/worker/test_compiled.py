@@ -50,16 +50,30 @@ def test_the_rest_is_python() -> None:
     assert len(list(package.rglob("*.so"))) == (len(compiling.MODULES) if SUFFIX == ".so" else 0)
 
 
-def test_without_headers_the_worker_stays_in_python(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("headers", "version", "reason"),
+    [
+        ([], (3, 13), "there are no headers of Python in {include}"),
+        (["Python.h"], (3, 99), "it is not compiled for Python 3.99"),
+    ],
+)
+def test_the_worker_stays_in_python_where_it_cannot_be_compiled(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    headers: list[str],
+    version: tuple[int, int],
+    reason: str,
 ) -> None:
     """The base of an image may be any Python; it is told, and nothing is changed."""
-    package = tmp_path / "grapeshot_worker"
+    package, include = tmp_path / "grapeshot_worker", tmp_path / "include"
     package.mkdir()
+    include.mkdir()
+    for name in headers:
+        (include / name).touch()
 
-    compiling.main([str(tmp_path)], tmp_path / "include")
+    for arguments in ([], [str(tmp_path)]):
+        assert compiling.main(arguments, include, version) == 1
 
-    assert capsys.readouterr().out == (
-        f"The worker stays in Python, which is slower: there are no headers of Python in {tmp_path / 'include'}.\n"
-    )
-    assert list(tmp_path.rglob("*")) == [package]
+        told = f"The worker stays in Python, which is slower: {reason.format(include=include)}.\n"
+        assert capsys.readouterr().out == told
+    assert list(package.rglob("*")) == []
