@@ -110,7 +110,7 @@ ENDED_OTHERWISE = {
     "worker/grapeshot_worker/traffic/lanes.py Lane.enter": "as long as those before take, who have their limits",
     "worker/grapeshot_worker/traffic/wire/pool.py SharedPool._wait": "as long as those before take",
     "worker/grapeshot_worker/traffic/wire/resolver.py Resolver.resolve": "awaited with SILENCE_TIMEOUT",
-    "worker/grapeshot_worker/traffic/steps.py _gather": "steps that run in parallel have their limits",
+    "worker/grapeshot_worker/traffic/parallel.py in_parallel": "steps that run in parallel have their limits",
     "worker/grapeshot_worker/traffic/wire/connection.py Connector._reach": "awaited with SILENCE_TIMEOUT",
     "worker/grapeshot_worker/traffic/wire/resolver.py ask_system": "awaited with SILENCE_TIMEOUT",
 }

@@ -13,6 +13,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -333,7 +334,10 @@ class Connector:
         host, port = (proxy.host, proxy.port) if proxy else (origin.host, origin.port)
         addresses = (host,) if is_address(host) else await self._resolver.resolve(host)
         resolved = self._clock()
-        connection = await self._reach(addresses, port, self._maker(origin, proxy, loop))
+        make: Callable[[], Connection] = partial(Connection, origin, self._stock, loop)
+        if proxy is not None and origin.scheme == "http":
+            make = partial(ProxiedConnection, origin, self._stock, loop, proxy)
+        connection = await self._reach(addresses, port, make)
         reached = secured = self._clock()
         if origin.scheme == "https":
             try:
@@ -349,13 +353,6 @@ class Connector:
             (resolved - began) * 1e3, (reached - resolved) * 1e3, (secured - reached) * 1e3
         )
         return connection
-
-    def _maker(
-        self, origin: Origin, proxy: Proxy | None, loop: asyncio.AbstractEventLoop
-    ) -> Callable[[], Connection]:
-        if proxy is not None and origin.scheme == "http":
-            return lambda: ProxiedConnection(origin, self._stock, loop, proxy)
-        return lambda: Connection(origin, self._stock, loop)
 
     async def _reach(self, addresses: Sequence[str], port: int, make: Callable[[], Connection]) -> Connection:
         # Tries one address after the other, as Node does; its error is the first of theirs.
