@@ -375,8 +375,7 @@ class Connector:
         plain = connection.transport
         if plain is None:
             raise ConnectionResetError
-        name = self._server_name or connection.origin.host
-        await secured(plain, connection, self._context, name)
+        await secured(plain, connection, self._context, self._server_name or connection.origin.host)
 
 
 async def _open_tunnel(connection: Connection, proxy: Proxy, seconds: float) -> None:
