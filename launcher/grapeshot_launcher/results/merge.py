@@ -40,6 +40,10 @@ _NO_SKETCHES: Final = (
     "One of the merged reports tells percentiles without the values behind them: percentiles can't be merged, so of"
     " times there are count, mean, lowest and highest value only."
 )
+_NOT_BY_REGION: Final = (
+    "Not all of the merged runs tell what was measured in which region: so the whole has no parts by region. The report"
+    " of each run has those it knows."
+)
 
 
 def merge_reports(reports: Sequence[Report]) -> Report:
@@ -164,6 +168,8 @@ def _warnings(reports: Sequence[Report], *, quoted: bool) -> Iterator[str]:
         told = [each.settings.get(key) for each in reports]
         if any(value != told[0] for value in told):
             yield f"The merged runs differ in the {what}, which is not shown for that reason."
+    if any(each.regions for each in reports) and not all(each.regions for each in reports):
+        yield _NOT_BY_REGION
     yield from dict.fromkeys(warning for each in reports for warning in each.warnings)
 
 
