@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import pytest
+
+from required import skipped_fails
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route
@@ -37,14 +39,7 @@ Scheme = Literal["light", "dark"]
 Look = Callable[..., "Page"]
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where the tests are required, one that was not run has failed: no check passes hollow."""
-    report = yield
-    if REQUIRED and report.skipped:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        report.outcome, report.longrepr = "failed", f"required, and not run: {reason}"
-    return report
+pytest_runtest_makereport = skipped_fails(REQUIRED)
 
 
 def pytest_sessionstart() -> None:

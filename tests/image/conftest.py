@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from required import skipped_fails
 
 if TYPE_CHECKING:
     import docker
@@ -30,14 +32,7 @@ REQUIRED = bool(os.environ.get("GRAPESHOT_TEST_IMAGE_REQUIRED"))
 collect_ignore_glob = [] if ASKED else ["*.py"]
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where the tests are required, one that was not run has failed: no check passes hollow."""
-    report = yield
-    if REQUIRED and report.skipped:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        report.outcome, report.longrepr = "failed", f"required, and not run: {reason}"
-    return report
+pytest_runtest_makereport = skipped_fails(REQUIRED)
 
 
 @pytest.fixture(scope="session")

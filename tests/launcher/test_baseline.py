@@ -295,6 +295,13 @@ def test_slices_with_hardly_a_response_say_nothing() -> None:
     )
 
 
+def test_one_slice_is_told_in_the_singular() -> None:
+    comparison = compare_runs(steady(80, slices=1), steady(80, slices=1))
+
+    assert comparison.slices == 1
+    assert comparison.cautions[0].startswith("1 whole slice of 10 s can be compared, and 8 are needed")
+
+
 def test_runs_without_a_slice() -> None:
     """Nothing is compared, and that is said."""
     comparison = compare_runs(run([]), run([]))

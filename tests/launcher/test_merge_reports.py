@@ -192,6 +192,18 @@ def test_regions_add_up_by_name() -> None:
     )
 
 
+def test_parts_by_region_that_not_all_runs_have_are_missed_aloud() -> None:
+    """A run in one region has no parts, nor has one of Artillery: a sum of the others would pass for the whole."""
+    one = run(**_regional("eu-west-1", "us-east-1"))
+
+    for other in (run(), foreign(run())):
+        merged = merge_reports([one, other])
+        assert merged.regions == ()
+        assert [each for each in merged.warnings if "by region" in each]
+    for same in (one, run()):
+        assert not [each for each in merge_reports([same, same]).warnings if "by region" in each]
+
+
 def _regional(*names: str) -> dict[str, Any]:
     books = Books.of({0: 5, 1: 4}, {0: Tally(planned=5, started=5), 1: Tally(planned=4, started=4)}, {0, 1})
     return reports.regions(*names, by=books)

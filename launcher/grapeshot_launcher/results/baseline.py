@@ -226,7 +226,8 @@ def _compared(metric: Metric, points: Sequence[Point], *, floor: float, confiden
 def _too_few(pairs: int, counts: Mapping[str, int], needed: int) -> Iterator[str]:
     if pairs < needed:
         yield (
-            f"{pairs} whole slices of 10 s can be compared, and {needed} are needed to tell a change from chance:"
+            f"{pairs} whole {'slice' if pairs == 1 else 'slices'} of 10 s can be compared,"
+            f" and {needed} are needed to tell a change from chance:"
             f" let the test last {(needed + 2) * WINDOW_MS // 1000} s or more"
         )
     elif few := [name for name, count in counts.items() if count < needed]:

@@ -1,14 +1,10 @@
 """Several runs as one report: what a single run of all their workers would have told (pure).
 
-Leaves to others: reading their files (reading), showing the whole (views).
+Leaves to others: reading their files (reading), adding up what is only quoted (sums), showing the whole (views).
 
 Periods merge by window, whether the runs lay side by side or one after another, and the whole is folded anew from them:
 counts add up, percentiles are those of all values together. Workers are numbered on, run after run, in the books too.
 Checks are held against the whole where their text is an expression; else each run's outcome stands.
-
-Percentiles that are only quoted can't be merged. With such a run among several, of every distribution that is left
-which can be said of any: count, mean, lowest and highest value. The rest is absent. Rates are known a second there, so
-within ten seconds they are added as they are told, and the whole's is the mean over the windows, as in any report.
 """
 
 from __future__ import annotations
@@ -21,14 +17,13 @@ from grapeshot_launcher.results.books import Books, Row
 from grapeshot_launcher.results.collect import WorkerEnd, WorkerId
 from grapeshot_launcher.results.ensure import CheckOutcome, run_checks
 from grapeshot_launcher.results.parts import is_number
-from grapeshot_launcher.results.quoted import Quoted
 from grapeshot_launcher.results.regions import RegionPart
 from grapeshot_launcher.results.report import Apdex, Report
+from grapeshot_launcher.results.sums import quoted_whole, quoted_windows, region_sum
 from grapeshot_launcher.results.verdict import Kind, Verdict
 from grapeshot_worker.errors import Exit
-from grapeshot_worker.metrics.period import Period, RateCount, by_window
+from grapeshot_worker.metrics.period import by_window
 from grapeshot_worker.metrics.report import Totals
-from grapeshot_worker.metrics.sketch import Sketch, SketchSum
 from grapeshot_worker.script.expression import expression_problem
 from grapeshot_worker.script.model import Check
 
@@ -45,6 +40,10 @@ _NO_SKETCHES: Final = (
     "One of the merged reports tells percentiles without the values behind them: percentiles can't be merged, so of"
     " times there are count, mean, lowest and highest value only."
 )
+_NOT_BY_REGION: Final = (
+    "Not all of the merged runs tell what was measured in which region: so the whole has no parts by region. The report"
+    " of each run has those it knows."
+)
 
 
 def merge_reports(reports: Sequence[Report]) -> Report:
@@ -53,8 +52,8 @@ def merge_reports(reports: Sequence[Report]) -> Report:
         return reports[0]
     quoted = any(each.quoted for each in reports)
     parts = [period for each in reports for period in each.periods]
-    periods = _quoted_windows(parts) if quoted else by_window(parts)
-    totals = _quoted_whole(reports, periods) if quoted else Totals.of(parts)
+    periods = quoted_windows(parts) if quoted else by_window(parts)
+    totals = quoted_whole([each.totals for each in reports], periods) if quoted else Totals.of(parts)
     offsets = _offsets(reports)
     books = Books.of_rows(
         _moved(row, offset) for each, offset in zip(reports, offsets, strict=True) for row in each.books.rows
@@ -169,6 +168,8 @@ def _warnings(reports: Sequence[Report], *, quoted: bool) -> Iterator[str]:
         told = [each.settings.get(key) for each in reports]
         if any(value != told[0] for value in told):
             yield f"The merged runs differ in the {what}, which is not shown for that reason."
+    if any(each.regions for each in reports) and not all(each.regions for each in reports):
+        yield _NOT_BY_REGION
     yield from dict.fromkeys(warning for each in reports for warning in each.warnings)
 
 
@@ -214,89 +215,6 @@ def _regions(reports: Sequence[Report], offsets: Sequence[int], *, quoted: bool)
             rows.setdefault(part.region, []).extend(_moved(row, offset) for row in part.books.rows)
             totals.setdefault(part.region, []).append(part.totals)
     return tuple(
-        RegionPart(region=region, books=Books.of_rows(rows[region]), totals=_sum(totals[region]))
+        RegionPart(region=region, books=Books.of_rows(rows[region]), totals=region_sum(totals[region]))
         for region in rows
     )
-
-
-def _sum(parts: Sequence[Totals]) -> Totals:
-    """Add wholes up that have no windows any more: so what their rates are together is not known."""
-    names = dict.fromkeys(name for each in parts for name in each.sketches)
-    sketches: dict[str, Sketch] = {}
-    for name in names:
-        total = SketchSum()
-        for each in parts:
-            if name in each.sketches:
-                total.add(each.sketches[name])
-        sketches[name] = total.sketch()
-    return _counted(parts, sketches, {})
-
-
-def _counted(parts: Sequence[Totals], sketches: Mapping[str, Sketch], rates: Mapping[str, int]) -> Totals:
-    """Add counters up, and take the outermost moments."""
-    counters: dict[str, int] = {}
-    for each in parts:
-        for name, count in each.counters.items():
-            counters[name] = counters.get(name, 0) + count
-
-    def outermost(name: str) -> float | None:
-        known = [moment for each in parts if (moment := getattr(each, name)) is not None]
-        return None if not known else min(known) if name.startswith("first") else max(known)
-
-    moments = ("first_counter_at", "last_counter_at", "first_histogram_at", "last_histogram_at")
-    return Totals(
-        latest=max((each.latest for each in parts if each.latest is not None), default=None),
-        counters=counters,
-        rates=rates,
-        sketches=sketches,
-        **{name: outermost(name) for name in moments},
-    )
-
-
-def _quoted_whole(reports: Sequence[Report], windows: Sequence[Period]) -> Totals:
-    parts = [each.totals for each in reports]
-    rates = Totals.of(replace(each, sketches={}) for each in windows).rates
-    return _counted(parts, _outlines([each.sketches for each in parts]), rates)
-
-
-def _quoted_windows(periods: Sequence[Period]) -> tuple[Period, ...]:
-    windows: dict[int, list[Period]] = {}
-    for period in periods:
-        windows.setdefault(period.start, []).append(period)
-    whole: list[Period] = []
-    for start in sorted(windows):
-        same = windows[start]
-        if len(same) == 1:
-            whole.append(same[0])
-            continue
-        [added] = by_window([replace(each, sketches={}, rates=_told_rates(each)) for each in same])
-        whole.append(replace(added, sketches=_outlines([each.sketches for each in same])))
-    return tuple(whole)
-
-
-def _told_rates(period: Period) -> dict[str, RateCount]:
-    """Give rates a second as counts of one second, as those that are quoted stand."""
-    start = float(period.start)
-    return {name: RateCount(rate.per_second, start, start) for name, rate in period.rates.items()}
-
-
-def _outlines(parts: Sequence[Mapping[str, Sketch]]) -> dict[str, Quoted]:
-    """Give of each distribution what is exact of several: count, mean, lowest and highest value, if all tell it."""
-    found: dict[str, Quoted] = {}
-    for name in dict.fromkeys(name for each in parts for name in each):
-        known = [_exact(each[name]) for each in parts if name in each and each[name].count]
-        count = sum(each["count"] for each in known)
-        told: dict[str, float] = {"count": count}
-        if all("min" in each and "max" in each for each in known):
-            told["min"] = min((each["min"] for each in known), default=0.0)
-            told["max"] = max((each["max"] for each in known), default=0.0)
-        if all("mean" in each for each in known):
-            told["mean"] = sum(each["count"] * each["mean"] for each in known) / count if count else 0.0
-        found[name] = Quoted.from_summary(told)
-    return found
-
-
-def _exact(sketch: Sketch) -> Mapping[str, float]:
-    if isinstance(sketch, Quoted):
-        return sketch.exact
-    return {"min": sketch.min, "max": sketch.max, "count": sketch.count, "mean": sketch.sum / sketch.count}

@@ -29,6 +29,7 @@ from grapeshot_launcher.views.html.charts import chart_data
 from grapeshot_launcher.views.html.figures import key_figures
 from grapeshot_launcher.views.html.grids import lines, named
 from grapeshot_launcher.views.html.sides import both_figures, endpoint_sides, setting_sides
+from grapeshot_launcher.views.workers import faulty
 
 _PACKAGE: Final = "grapeshot_launcher.views.html"
 _STYLES: Final = ("page.css", "charts.css")
@@ -86,7 +87,7 @@ def _report_parts(report: Report) -> dict[str, Any]:
         "expectations": measurements.expectation_grid(totals),
         "regions": measurements.region_grid(report),
         "workers": workers.worker_grid(report),
-        "faulty": workers.faulty_workers(report),
+        "faulty": faulty(report.workers),
         "books": workers.books_grid(report),
         "users": Users.of(report.books),
         "balance": workers.balance(report),

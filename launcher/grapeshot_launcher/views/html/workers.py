@@ -1,6 +1,6 @@
 """Who made the load, as tables: the users' books, and every worker (pure).
 
-Leaves to others: keeping the books (results), judging a worker (verdict).
+Leaves to others: the titles and the order of workers (views.workers), keeping the books (results), judging (verdict).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from grapeshot_launcher.views.html.grids import (
     word,
 )
 from grapeshot_launcher.views.summary.numbers import NONE, size
+from grapeshot_launcher.views.workers import badness, chained, worker_titles
 
 _TONES = {"finished": "pass", "failed": "fail", "lost": "fail"}
 
@@ -35,48 +36,23 @@ def worker_grid(report: Report) -> Grid:
     """Show the workers: failed, lost and late ones first."""
     books = {row.index: row for row in report.books.rows}
     where = regions_of_workers(report.regions)
-    titles = (
-        ">Worker",
-        *((">Generation",) if _chained(report) else ()),
-        *(("Region",) if where else ()),
-        "State",
-        ">Planned",
-        ">Started",
-        ">Lost",
-        ">Start lag p99",
-        ">Busiest CPU",
-        ">Memory",
-        "Remarks",
-    )
+    generations = chained(report.workers)
+    titles = worker_titles(generations=generations, regions=bool(where))
     rows = [
-        _worker(end, books.get(end.worker.index), chained=_chained(report), where=where)
-        for end in sorted(report.workers, key=_badness)
+        _worker(end, books.get(end.worker.index), generations=generations, where=where)
+        for end in sorted(report.workers, key=badness)
     ]
     return grid("workers", "Workers, those with faults first", titles, rows)
 
 
-def faulty_workers(report: Report) -> int:
-    """Count the workers whose numbers can't be relied on."""
-    return sum(_badness(end)[0] < 3 for end in report.workers)
-
-
-def _chained(report: Report) -> bool:
-    return any(end.worker.generation for end in report.workers)
-
-
-def _badness(end: WorkerEnd) -> tuple[int, float, int, int]:
-    """Sort key: failed, lost, with another fault, the rest; those with a fault by how late their users were."""
-    kind = {"failed": 0, "lost": 1, "finished": 2 if worker_faults(end) else 3}[end.state]
-    lag = end.facts.lag_p99 if end.facts else 0.0
-    return kind, -lag if kind == 2 else 0.0, end.worker.index, end.worker.generation
-
-
-def _worker(end: WorkerEnd, row: Row | None, *, chained: bool, where: Mapping[int, str]) -> tuple[Cell, ...]:
+def _worker(
+    end: WorkerEnd, row: Row | None, *, generations: bool, where: Mapping[int, str]
+) -> tuple[Cell, ...]:
     facts, faults = end.facts, worker_faults(end)
     doubtful = end.state == "finished" and bool(faults)
     return (
         counted(end.worker.index + 1),
-        *((counted(end.worker.generation + 1),) if chained else ()),
+        *((counted(end.worker.generation + 1),) if generations else ()),
         *((text_cell(where.get(end.worker.index, "")),) if where else ()),
         word("doubtful" if doubtful else end.state, tone="invalid" if doubtful else _TONES[end.state]),
         counted(row.planned if row else None),

@@ -25,6 +25,7 @@ from grapeshot_launcher.views.breakdown import (
 from grapeshot_launcher.views.summary.escape import Html, code, prose
 from grapeshot_launcher.views.summary.numbers import NONE, count, measured, percent, size, spread, things
 from grapeshot_launcher.views.summary.tables import first, fold, joined, long_table, paragraph, table
+from grapeshot_launcher.views.workers import badness, chained, faulty, worker_titles
 
 _FEW_WORKERS: Final = 10  # a longer table of them is folded
 _CODES: Final = 20  # status codes that are named
@@ -147,42 +148,25 @@ def worker_table(report: Report, rows: int) -> str:
     if not rows:
         return left_out("workers", len(report.workers))
     books = {row.index: row for row in report.books.rows}
-    worst = first(report.workers, rows, key=_badness)
-    chained = any(end.worker.generation for end in report.workers)
-    where = regions_of_workers(report.regions)
-    titles = (
-        ">Worker",
-        *(["Region"] if where else []),
-        "State",
-        ">Planned",
-        ">Started",
-        ">Lost",
-        ">Start lag p99",
-        ">Busiest CPU",
-        ">Memory",
-        "Remarks",
-    )
-    cells = [_worker(end, books.get(end.worker.index), chained=chained, where=where) for end in worst]
+    worst = first(report.workers, rows, key=badness)
+    generations, where = chained(report.workers), regions_of_workers(report.regions)
+    # The generation stands in the worker's own cell: a summary has little room.
+    titles = worker_titles(generations=False, regions=bool(where))
+    cells = [_worker(end, books.get(end.worker.index), generations=generations, where=where) for end in worst]
     shown = table(titles, cells, total=len(report.workers))
     title = things(len(report.workers), "worker")
-    faulty = sum(_badness(end)[0] < 3 for end in report.workers)
-    if faulty:
-        title = Html(f"{title}, {faulty:,} with faults")
+    if bad := faulty(report.workers):
+        title = Html(f"{title}, {bad:,} with faults")
     if len(report.workers) <= _FEW_WORKERS:
         return f"### Workers\n\n{shown}"
     return f"### Workers\n\n{fold(title, shown)}"
 
 
-def _badness(end: WorkerEnd) -> tuple[int, float, int, int]:
-    """Sort key: failed, lost, with another fault, the rest by how late its users were."""
-    kind = {"failed": 0, "lost": 1, "finished": 2 if worker_faults(end) else 3}[end.state]
-    lag = end.facts.lag_p99 if end.facts else 0.0
-    return kind, -lag if kind == 2 else 0.0, end.worker.index, end.worker.generation
-
-
-def _worker(end: WorkerEnd, row: Row | None, *, chained: bool, where: Mapping[int, str]) -> tuple[Html, ...]:
+def _worker(
+    end: WorkerEnd, row: Row | None, *, generations: bool, where: Mapping[int, str]
+) -> tuple[Html, ...]:
     facts = end.facts
-    number = f"{end.worker.index + 1:,}" + (f" ({end.worker.generation + 1})" if chained else "")
+    number = f"{end.worker.index + 1:,}" + (f" ({end.worker.generation + 1})" if generations else "")
     faults = [prose(fault.partition(": ")[2] or fault, length=200) for fault in worker_faults(end)]
     state = "⚠️&nbsp;finished" if faults and end.state == "finished" else _STATES[end.state]
     return (
