@@ -1,6 +1,6 @@
 """`python bench/cost_table.py`: what requests from AWS Lambda cost, reckoned from what one core was measured to do.
 
-    python bench/cost_table.py [--get 50000] [--checked 20000]
+    python bench/cost_table.py [--get 80000] [--checked 40000]
 
 The two numbers are requests per CPU second, as `bench/run.py` measures them (docs/performance.md, "What a user costs"):
 GET over HTTP, kept alive; and the same over HTTPS with a JSON capture and three checks. CPU comes in proportion to
@@ -107,9 +107,9 @@ def goals(kinds: list[Kind]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What requests from AWS Lambda cost.")
-    parser.add_argument("--get", type=float, default=50_000, help="plain GETs per CPU second")
+    parser.add_argument("--get", type=float, default=80_000, help="plain GETs per CPU second")
     parser.add_argument(
-        "--checked", type=float, default=20_000, help="HTTPS, captured and checked, per CPU second"
+        "--checked", type=float, default=40_000, help="HTTPS, captured and checked, per CPU second"
     )
     chosen = parser.parse_args()
     kinds = [Kind("GET", chosen.get), Kind("HTTPS, checked", chosen.checked)]

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import scenarios
@@ -150,6 +151,12 @@ class Scripted(Peer):
 
 class Grapeshot(Scripted):
     """This project, with one engine process."""
+
+    def version(self) -> str:
+        """Give the version, and the form of the request path: that of the modules which this process finds too."""
+        found = find_spec("grapeshot_worker.traffic.exchange")
+        compiled = found is not None and str(found.origin).endswith(".so")
+        return f"{super().version()} ({'compiled' if compiled else 'in Python'})"
 
     def _run(self, script: Path) -> list[str]:
         return [*super()._run(script), "--workers", "1", "-o", str(script.with_name("report.json"))]

@@ -9,7 +9,7 @@ is assumed, so a slow target with many users wants `--workers`. Loops that users
 
 The time of a user is USER_COST for its connection, and REQUEST_COST for each request: the costlier kinds, as measured
 by `bench/run.py` (docs/performance.md), because what a script's addresses will be is known to its users only. A plain
-GET over HTTP costs about a third of REQUEST_COST. Large bodies, heavy hooks and long waits for a slow vCPU are not in
+GET over HTTP costs about half of REQUEST_COST. Large bodies, heavy hooks and long waits for a slow vCPU are not in
 it: for them is what SHARE leaves, and for more `--workers`.
 """
 
@@ -28,10 +28,10 @@ from grapeshot_worker.script.model import Loop, Parallel, Request, Scenario, Ste
 from grapeshot_worker.script.template import Template
 
 # CPU seconds, as measured beside other work (docs/performance.md, "What a user costs"): a user with a new TLS
-# connection, of whom a core made 897 to 1,412 a second; a request over HTTPS with a JSON capture and three checks, of
-# which it made 19,817 to 30,744.
+# connection, of whom a core made 1,100 to 1,423 a second; a request over HTTPS with a JSON capture and three checks, of
+# which it made 52,313 to 58,184. So does the worker of the image; one in Python makes half of it, which SHARE allows for.
 USER_COST = 0.001
-REQUEST_COST = 0.00005
+REQUEST_COST = 0.000025
 # Of the core that was measured on, so much is planned to be used. A vCPU may be half as fast, peaks and hooks come on
 # top, and from 95 % of a core on a worker measures itself: the verdict is `invalid`.
 SHARE = 1 / 3

@@ -52,10 +52,10 @@ def settled(
     ("phase", "flow", "expected", "word"),
     [
         ("{duration: 10, arrivalRate: 10}", GET, 1, "10 users a second with 1 request each"),
-        ("{duration: 10, arrivalRate: 634}", GET, 1, "634 users a second"),
-        ("{duration: 10, arrivalRate: 635}", GET, 2, "635 users a second"),
+        ("{duration: 10, arrivalRate: 650}", GET, 1, "650 users a second"),
+        ("{duration: 10, arrivalRate: 651}", GET, 2, "651 users a second"),
         ("{duration: 10, arrivalRate: 1, rampTo: 5000}", GET, 8, "5000 users a second"),
-        ("{duration: 10, arrivalRate: 600}", f"{GET}, {GET}, {GET}, {GET}", 2, "4 requests each, 556 of them"),
+        ("{duration: 10, arrivalRate: 650}", f"{GET}, {GET}, {GET}, {GET}", 2, "4 requests each, 606 of them"),
         ("{duration: 10, arrivalRate: 100}", f"{{loop: [{GET}], count: 100}}", 4, "3000 users at a time"),
         ("{duration: 60, arrivalRate: 100}", f"{GET}, {{think: 60}}", 8, "6030 users at a time"),
         ("{duration: 60, arrivalRate: 100, maxVusers: 1000}", f"{GET}, {{think: 60}}", 2, "1000 users at a time"),
