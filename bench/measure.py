@@ -59,8 +59,8 @@ class Bench:
         """Search the highest rate of users, a request each, that really arrive; None for closed-loop clients.
 
         A rate is kept when nginx sees 97 % of it. The first round (`hint` is 0) doubles or halves the rate until one is
-        kept and another isn't; later rounds go in small steps from what was found (`hint`). Then the gap is halved, to 6 %
-        of the rate in the first round, and 2.5 % in later ones.
+        kept and another isn't; later rounds go in small steps from what was found (`hint`). Then the gap is halved: it
+        ends at 6 % of the rate in the first round, at 2.5 % in later ones.
         """
         if peer.arrive(scenario, self._target(scenario), self.folder, 1) is None:
             return None

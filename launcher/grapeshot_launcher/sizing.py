@@ -28,8 +28,8 @@ from grapeshot_worker.script.model import Loop, Parallel, Request, Scenario, Ste
 from grapeshot_worker.script.template import Template
 
 # CPU seconds, as measured beside other work (docs/performance.md, "What a user costs"): a user with a new TLS
-# connection, of whom a core made 1,100 to 1,423 a second; a request over HTTPS with a JSON capture and three checks, of
-# which it made 52,313 to 58,184. So does the worker of the image; one in Python makes half of it, which SHARE allows for.
+# connection, of whom a core made 1,136 to 1,421 a second; a request over HTTPS with a JSON capture and three checks, of
+# which it made 52,745 to 58,464. So does the worker of the image; one in Python makes half of it: SHARE allows it.
 USER_COST = 0.001
 REQUEST_COST = 0.000025
 # Of the core that was measured on, so much is planned to be used. A vCPU may be half as fast, peaks and hooks come on

@@ -84,7 +84,11 @@ class Renderer:
         self.render: Callable[[Variables], Outgoing] = self._render
         if self._only_path_varies(request):
             self.render = self._render_plain
-            if self._only_a_name_varies(request.url):
+            if request.url.constant:
+                url = self._url({})
+                self._ready = Outgoing(url, self._fixed, None, split_url(url))
+                self.render = self._give_ready
+            elif self._only_a_name_varies(request.url):
                 self.render = self._render_name
 
     def _only_path_varies(self, request: Request) -> bool:
@@ -104,6 +108,9 @@ class Renderer:
 
     def _render_plain(self, variables: Variables) -> Outgoing:
         return _outgoing(Outgoing, (self._url(variables), self._fixed, None, None))
+
+    def _give_ready(self, variables: Variables) -> Outgoing:
+        return self._ready
 
     def _render_name(self, variables: Variables) -> Outgoing:
         value = variables.get(self._name)
