@@ -36,11 +36,11 @@ compiled: $(COMPILER)
 	@rm -rf $(COMPILED)
 	@mkdir -p $(COMPILED)
 	@cp -R worker/grapeshot_worker $(COMPILED)/
-	@PYTHONPATH=$(COMPILER) $(BIN)/python worker/compile.py $(COMPILED)
+	@PYTHONPATH=$(abspath $(COMPILER)) $(BIN)/python worker/compile.py $(COMPILED)
 
 # The worker's tests once more, against the compiled form. What mypyc makes warns, from Python 3.12 on, of an old way to throw.
 test-compiled: compiled
-	@PYTHONPATH=$(COMPILED) GRAPESHOT_TEST_COMPILED=1 $(BIN)/python -m pytest tests/worker -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') \
+	@PYTHONPATH=$(abspath $(COMPILED)) GRAPESHOT_TEST_COMPILED=1 $(BIN)/python -m pytest tests/worker -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') \
 		--dist loadfile -W 'ignore:the (type, exc, tb) signature of throw:DeprecationWarning'
 
 # The pages in a real browser: Chromium from the PATH, or installed from Debian's packages where it is required.
@@ -95,7 +95,7 @@ bench: setup
 
 # The same of the worker as the image has it.
 bench-compiled: compiled
-	@PYTHONPATH=$(COMPILED) $(BIN)/python bench/run.py
+	@PYTHONPATH=$(abspath $(COMPILED)) $(BIN)/python bench/run.py
 
 # What the launcher's intake of a thousand Lambda workers costs; four minutes of CPU time, no server.
 bench-intake: setup
